@@ -1,0 +1,58 @@
+# Two commands do everything on a fresh machine: `make run` and `make test`. The rest is for every day.
+PYTHON ?= python3
+VENV ?= .venv
+PORT ?= 8080
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+export BANKASSIST_HOME ?= var
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test check fast serve ingest train eval bench clean
+
+## set up, take in the sample bank, serve it, show one answered question
+run: $(READY)
+	$(BIN)/bankassist demo --port $(PORT)
+
+## set up and run all tests
+test: $(READY)
+	$(BIN)/python -m pytest -q
+
+## format, lint, types, arrows between packages, fast tests: run before each commit
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -m "not models"
+
+## serve what is in $(BANKASSIST_HOME)
+serve: $(READY)
+	$(BIN)/bankassist serve --port $(PORT)
+
+## take documents in: make ingest DOCS=path
+ingest: $(READY)
+	$(BIN)/bankassist ingest $(DOCS)
+
+## train the next version of an adapter: make train TASK=customer-service
+train: $(READY)
+	$(BIN)/bankassist adapters train $(TASK)
+
+## the adapters against the base model, and the ten questions on new banks: make eval [DATA=folder with squad2/, cmrc2018/, tatqa_dev.json]
+eval: $(READY)
+	$(BIN)/bankassist eval adapters $(if $(DATA),--data $(DATA))
+	$(BIN)/bankassist eval seeds
+
+## time start, search, answers and memory on this machine
+bench: $(READY)
+	$(BIN)/python -m bench
+
+$(READY): pyproject.toml constraints.txt bundled.txt
+	@echo "setting up $(VENV): about two minutes the first time"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -q --no-deps -r bundled.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
