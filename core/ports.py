@@ -1,0 +1,116 @@
+"""What the product needs from the heavy parts, as Protocols. ``engines/`` holds the implementations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.prompts import Prompt
+from core.types import AdapterRef, Draft, Language
+
+Vectors = NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """Texts to unit vectors of one fixed dimension."""
+
+    @property
+    def digest(self) -> str:
+        """Names the weights and settings; vectors of different digests are never compared."""
+
+    @property
+    def dimension(self) -> int: ...
+
+    @property
+    def languages(self) -> frozenset[Language]:
+        """Queries in another language are left to the word leg."""
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """Shape (texts, dimension)."""
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Shape (texts, dimension)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Who may read, and the day for which the rules are asked. Both legs obey it inside the search."""
+
+    groups: frozenset[str]
+    as_of: date
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A higher score is better; scores of different legs are not comparable."""
+
+    chunk_id: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """Hits of both legs, best first, ties by chunk id."""
+
+    vector: tuple[Hit, ...]
+    word: tuple[Hit, ...]
+
+
+class Index(Protocol):
+    """A derived search index that follows the catalogue's change log."""
+
+    def search(self, vector: Vectors | None, tokens: Sequence[str], only: Filter, depth: int) -> Legs:
+        """At most ``depth`` hits per leg. ``vector`` has shape (dimension,); None leaves the vector leg empty."""
+
+    def refresh(self) -> int:
+        """Apply the changes since the last applied one; returns the sequence number reached."""
+
+    @property
+    def sequence(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationOptions:
+    """Greedy when ``temperature`` is 0."""
+
+    max_tokens: int = 192
+    temperature: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of text as it is generated: whole characters, possibly none while a character is incomplete."""
+
+    text: str
+
+
+class Generator(Protocol):
+    """One base model, adapters chosen per request."""
+
+    @property
+    def base_digest(self) -> str: ...
+
+    @property
+    def context_tokens(self) -> int:
+        """The longest prompt and answer together, in tokens."""
+
+    def count_tokens(self, text: str) -> int: ...
+
+    def prompt_tokens(self, prompt: Prompt) -> int: ...
+
+    def generate(self, prompt: Prompt, adapter: AdapterRef | None, options: GenerationOptions) -> Iterator[Token | Draft]:
+        """Tokens as they come, then exactly one Draft. Closing the iterator stops the generation.
+
+        Raises:
+            Overloaded: the queue is full.
+            BadInput: the prompt does not fit the model's context.
+        """
+
+    def label_likelihoods(self, prompt: Prompt, adapter: AdapterRef | None, before: str, labels: Sequence[str]) -> tuple[float, ...]:
+        """Probabilities of the labels as the continuation of ``before``, renormalised to sum to 1."""

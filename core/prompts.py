@@ -1,0 +1,58 @@
+"""The prompt of an answer. Training and serving build it here, so an adapter never sees at serving time what it did not see in training.
+
+A prompt has a prefix (system text, passages, question), the same for every adapter, and a suffix (the task's instruction and
+the opening of the assistant's turn) where the adapter switches on. The engine puts its model's chat template around them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.types import Turn
+
+#: what the model writes when the passages do not hold the answer, in either language
+NOT_FOUND = "Not in the documents."
+
+SYSTEM = (
+    "You are a bank's assistant. Answer from the numbered passages only. Copy figures exactly as they are written. "
+    "After the answer write the number of the passage in brackets, like [1]. "
+    f"If the passages do not answer the question, write: {NOT_FOUND}"
+)
+PLAIN_SYSTEM = "You are a bank's assistant. Answer briefly and clearly."
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPassage:
+    """A passage as the model sees it."""
+
+    heading: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """``system`` and ``context`` are the prefix, ``instruction`` begins the suffix. All three are plain text: special tokens in them have no power."""
+
+    system: str
+    context: str
+    instruction: str
+
+
+def heading_of(title: str, heading_path: Sequence[str]) -> str:
+    """Title and headings in one line; a first heading that repeats the title is left out."""
+    path = [heading for heading in heading_path if heading != title]
+    return " > ".join([title, *path])
+
+
+def render_passages(passages: Sequence[PromptPassage]) -> str:
+    """The numbered passages, as they open the user's turn."""
+    return "\n\n".join(f"[{number}] {passage.heading}\n{passage.text}" for number, passage in enumerate(passages, start=1))
+
+
+def render(question: str, passages: Sequence[PromptPassage], instruction: str, history: Sequence[Turn] = ()) -> Prompt:
+    """The prompt of a question with passages. Without passages it is a plain question to the model."""
+    earlier = "".join(f"{'Asked before' if turn.role == 'user' else 'Answered before'}: {turn.content}\n" for turn in history)
+    if not passages:
+        return Prompt(PLAIN_SYSTEM, f"{earlier}{question}", "")
+    return Prompt(SYSTEM, f"{render_passages(passages)}\n\n{earlier}Question: {question}", f"\n{instruction}" if instruction else "")

@@ -1,0 +1,37 @@
+"""What all tests share. The last lines of a run say which kinds of tests did not run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# nothing here may look for a model elsewhere, or draw a bar
+os.environ.update({"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TOKENIZERS_PARALLELISM": "false", "TQDM_DISABLE": "1"})
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own environment must not change what is tested."""
+    for name in list(os.environ):
+        if name.startswith("BANKASSIST_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def model_cache(request: pytest.FixtureRequest) -> Path:
+    """Converted models, kept between runs in pytest's own cache folder: converting takes half a minute."""
+    return Path(request.config.cache.mkdir("bankassist-models"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what did not run, so that a green run is not taken for more than it is."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    deselected = terminalreporter.stats.get("deselected", [])
+    if deselected:
+        terminalreporter.write_line(f"not run: {len(deselected)} tests (deselected by {config.option.markexpr!r})")
+    for report in skipped:
+        terminalreporter.write_line(f"not run: {report.nodeid}: {report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr}")
+    if not skipped and not deselected:
+        terminalreporter.write_line("none of the tests that were asked for was left out")

@@ -1,0 +1,316 @@
+"""Quantities in normal form, and which of them a source states."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.text.numbers import MONEY, Day, Quantity, quantities, states, unsupported
+
+_ONE_LINE = st.text(st.sampled_from("0123456789,.'%‰ -:/+$€¥CHFEURmp年月日天个工作百千万亿分之点半零一二两三十上下午元基美第A"), max_size=40)
+
+
+def _read(text: str) -> list[tuple[Decimal | Day | str, str]]:
+    return [(quantity.value, quantity.unit) for quantity in quantities(text)]
+
+
+def _han(number: int) -> str:
+    """The number in Chinese numerals, as a bank writes it out."""
+    digits = "零一二三四五六七八九"
+
+    def below_ten_thousand(value: int) -> str:
+        out, gap = "", False
+        for step, word in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
+            digit, value = divmod(value, step)
+            if digit:
+                out += ("零" if gap and out else "") + digits[digit] + word
+                gap = False
+            else:
+                gap = True
+        return out
+
+    parts, out = (number // 10**8, number // 10**4 % 10**4, number % 10**4), ""
+    for value, word in zip(parts, ("亿", "万", ""), strict=True):
+        if value:
+            out += ("零" if out and value < 1000 else "") + below_ten_thousand(value) + word
+    return out
+
+
+@pytest.mark.parametrize(
+    ("text", "percent"),
+    [
+        ("2.75%", "2.75"),
+        ("2.75 %", "2.75"),
+        ("2.75 per cent", "2.75"),
+        ("2.75 percent", "2.75"),
+        ("275 bp", "2.75"),
+        ("275 basis points", "2.75"),
+        ("上浮25bp的利率", "0.25"),
+        ("275个基点", "2.75"),
+        ("百分之二点七五", "2.75"),
+        ("百分之30", "30"),
+        ("27.5‰", "2.75"),
+        ("千分之三", "0.3"),
+        ("日利率万分之五", "0.05"),
+        ("2个百分点", "2"),
+        ("two percentage points", "2"),
+    ],
+)
+def test_rates_are_percent(text: str, percent: str) -> None:
+    assert _read(text) == [(Decimal(percent), "%")]
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "unit"),
+    [
+        ("CHF 4.00", "4", "CHF"),
+        ("CHF4.00", "4", "CHF"),
+        ("CHF400", "400", "CHF"),
+        ("EUR10,000", "10000", "EUR"),
+        ("4.00 CHF", "4", "CHF"),
+        ("收取100CHF的费用", "100", "CHF"),
+        ("CHF 15’000", "15000", "CHF"),
+        ("15'000 francs", "15000", "CHF"),
+        ("€12.50", "12.5", "EUR"),
+        ("12.50 €", "12.5", "EUR"),
+        ("US$5", "5", "USD"),
+        ("$5", "5", MONEY),
+        ("5 dollars", "5", MONEY),
+        ("100 RMB", "100", "CNY"),
+        ("人民币100元", "100", "CNY"),
+        ("15,000元", "15000", MONEY),
+        ("1.5万元", "15000", MONEY),
+        ("1万5千元", "15000", MONEY),
+        ("1万5000元", "15000", MONEY),
+        ("5千元", "5000", MONEY),
+        ("3亿5000万元", "350000000", MONEY),
+        ("一万五千元", "15000", MONEY),
+        ("500万新加坡元", "5000000", "SGD"),
+        ("EUR 3bn", "3000000000", "EUR"),
+        ("CHF 1.2 million", "1200000", "CHF"),
+        ("one hundred and fifty euros", "150", "EUR"),
+    ],
+)
+def test_amounts(text: str, amount: str, unit: str) -> None:
+    assert _read(text) == [(Decimal(amount), unit)]
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "unit"),
+    [
+        ("12 months", 12, "month"),
+        ("one year", 12, "month"),
+        ("十二个月", 12, "month"),
+        ("3年期", 36, "month"),
+        ("开户1年后", 12, "month"),
+        ("three-year", 36, "month"),
+        ("14天", 14, "day"),
+        ("two weeks", 14, "day"),
+        ("30 calendar days", 30, "day"),
+        ("5个工作日", 5, "business day"),
+        ("5 working days", 5, "business day"),
+        ("1.5 hours", 90, "minute"),
+        ("30分钟", 30, "minute"),
+    ],
+)
+def test_periods_have_one_base_unit_each(text: str, value: int, unit: str) -> None:
+    assert _read(text) == [(Decimal(value), unit)]
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("1 July 2026", Day(2026, 7, 1)),
+        ("1st of July 2026", Day(2026, 7, 1)),
+        ("Jul 1, 2026", Day(2026, 7, 1)),
+        ("01.07.2026", Day(2026, 7, 1)),
+        ("2026-07-01", Day(2026, 7, 1)),
+        ("2026年7月1日", Day(2026, 7, 1)),
+        ("2026 年 7 月 1 号", Day(2026, 7, 1)),
+        ("二〇二六年七月一日", Day(2026, 7, 1)),
+        ("七月三十一日", Day(None, 7, 31)),
+        ("二〇二六年十二月", Day(2026, 12, None)),
+        ("July 2026", Day(2026, 7, None)),
+        ("7月1日", Day(None, 7, 1)),
+    ],
+)
+def test_dates_may_leave_parts_out(text: str, day: Day) -> None:
+    assert _read(text) == [(day, "date")]
+
+
+@pytest.mark.parametrize("text", ["32 July 2026", "2026年13月1日", "31.13.2026"])
+def test_no_day_of_the_calendar_is_no_date(text: str) -> None:
+    assert all(unit != "date" for _, unit in _read(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("14:00", 840),
+        ("2 pm", 840),
+        ("2:00 p.m.", 840),
+        ("12 a.m.", 0),
+        ("12 pm", 720),
+        ("下午2点", 840),
+        ("下午两点半", 870),
+        ("上午九点十五分", 555),
+        ("上午9点15分", 555),
+        ("下午 2:30", 870),
+    ],
+)
+def test_times_are_minutes_of_the_day(text: str, minutes: int) -> None:
+    assert _read(text) == [(Decimal(minutes), "time")]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("clause 4.2.1", "4.2.1"), ("第4.2.1条规定", "4.2.1"), ("ISO-20022标准", "ISO20022"), ("表A380号", "A380"), ("+41 22 345 6789", "+41223456789")],
+)
+def test_codes_are_read_whole(text: str, code: str) -> None:
+    assert _read(text) == [(code, "code")]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1,234,567.89", "1234567.89"),
+        ("twenty-one", "21"),
+        ("two hundred", "200"),
+        ("three hundred and four", "304"),
+        ("三十三", "33"),
+        ("一百零五", "105"),
+        ("三万五", "35000"),
+        ("三万零五", "30005"),
+        ("一亿两千万", "120000000"),
+        ("一万亿", "1000000000000"),
+        ("二〇二六年", "2026"),
+        ("2026年", "2026"),
+    ],
+)
+def test_plain_numbers(text: str, number: str) -> None:
+    assert _read(text) == [(Decimal(number), "")]
+
+
+@pytest.mark.parametrize("text", ["", "no figures here", "统一规定", "万一卡片丢失", "十分方便", "often written about money"])
+def test_words_that_only_look_like_numbers(text: str) -> None:
+    assert _read(text) == []
+
+
+def test_a_range_keeps_both_ends_apart() -> None:
+    assert _read("between one hundred and two hundred euros, 1,2345") == [
+        (Decimal(100), ""),
+        (Decimal(200), "EUR"),
+        (Decimal(1), ""),
+        (Decimal(2345), ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["一" * 6000, "亿" * 20_000, "1" + "亿" * 130_000, "9" * 100_000, "万点一" * 5000], ids=["han", "scales", "scaled", "digits", "points"]
+)
+def test_monstrous_numbers_are_read_without_an_error(text: str) -> None:
+    assert quantities(text)
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.integers(1, 10**12 - 1))
+def test_chinese_numerals_mean_what_they_say(number: int) -> None:
+    assert [quantity.value for quantity in quantities(f"共{_han(number)}元")] == [number]
+
+
+@settings(derandomize=True, deadline=None, max_examples=300)
+@given(_ONE_LINE)
+def test_quantities_are_slices_in_order_and_their_own_source(text: str) -> None:
+    found = quantities(text)
+    assert all(text[quantity.start : quantity.end] == quantity.text for quantity in found)
+    assert all(before.end <= after.start for before, after in pairwise(found))
+    assert unsupported(text, [text]) == []
+
+
+_FORMS = [
+    "The fee is CHF {}.",
+    "It takes {} business days.",
+    "The rate is {}%.",
+    "费用为{}元。",
+    "需要{}个工作日。",
+    "利率为{}%。",
+    "until {} July 2026",
+    "期限为{}万元",
+]
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.sampled_from(_FORMS), st.integers(1, 28), st.integers(1, 28))
+def test_only_the_same_figure_supports_a_claim(form: str, claimed: int, stated: int) -> None:
+    wrong = unsupported(form.format(claimed), [form.format(stated)])
+    assert (wrong == []) is (claimed == stated)
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.integers(2, 9999), st.integers(2, 9999))
+def test_only_the_same_numeral_supports_a_chinese_claim(claimed: int, stated: int) -> None:
+    wrong = unsupported(f"期限为{_han(claimed)}天", [f"期限为{_han(stated)}天"])
+    assert (wrong == []) is (claimed == stated)
+
+
+@pytest.mark.parametrize(
+    ("claim", "source"),
+    [
+        ("2.75%", "The rate is 275 bp."),
+        ("百分之二点七五", "利率为2.75%。"),
+        ("15,000元", "金额1.5万元"),
+        ("one year", "期限为12个月"),
+        ("1 July", "from 1 July 2026"),
+        ("in 2026", "自2026年7月1日起"),
+        ("2.75", "The rate is 2.75%."),
+        ("3 or 5 years", "Terms: 3 years, 5 years"),
+        ("5.00元", "CHF 5.00"),
+        ("2.75%", "Term: 6 months | Rate (%): 2.75"),
+        ("CHF 4", "Account: Basic | Fee (CHF): 4.00"),
+        ("5欧元", "单位：欧元 5"),
+        ("one account", "every account"),
+        ("一个账户", "每个账户"),
+    ],
+)
+def test_supported(claim: str, source: str) -> None:
+    assert unsupported(claim, ["nothing here", source]) == []
+
+
+@pytest.mark.parametrize(
+    ("claim", "source", "wrong"),
+    [
+        ("5%", "0.5%", "5%"),
+        ("CHF 5", "CHF 5.50", "CHF 5"),
+        ("CHF 5", "EUR 5", "CHF 5"),
+        ("USD 5", "USD 5 million", "USD 5"),
+        ("ten cards", "often written", "ten"),
+        ("one year", "twenty-one year term", "one year"),
+        ("期限三年", "期限十三年", "三年"),
+        ("十五万元", "二十五万元", "十五万元"),
+        ("5天", "5个工作日", "5天"),
+        ("1年后", "1天后", "1年"),
+        ("1000元", "5千元", "1000元"),
+        ("1 July 2027", "1 July 2026", "1 July 2027"),
+        ("1 July 2026", "July 2026", "1 July 2026"),
+        ("840 clients", "open until 14:00", "840"),
+        ("5欧元", "单位：美元 5", "5欧元"),
+        ("2.75%", "2.75 points\nRate in %", "2.75%"),
+        ("1.5", "1.5万", "1.5"),
+    ],
+)
+def test_unsupported(claim: str, source: str, wrong: str) -> None:
+    assert [quantity.text for quantity in unsupported(claim, [source])] == [wrong]
+
+
+def test_without_sources_every_claim_is_unsupported() -> None:
+    assert [quantity.text for quantity in unsupported("CHF 4.00 or 5%, one card", [])] == ["CHF 4.00", "5%"]
+
+
+def test_a_bare_number_takes_its_unit_from_its_line() -> None:
+    known, claim = Quantity(Decimal(5), "", "5", 0, 1), Quantity(Decimal(5), "business day", "5 business days", 0, 15)
+    assert states(known, claim, "Duration in days: 5")
+    assert not states(known, claim, "Fee in euros: 5")
