@@ -1,0 +1,109 @@
+"""Which adapter versions there are, and which one of each name is active."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, and_, func, insert, select, update
+
+from core.errors import Conflict, NotFound
+from core.types import AdapterRef
+from engines.catalogue.database import Database
+from engines.catalogue.tables import adapters
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterInfo:
+    """``state`` is candidate, active or retired."""
+
+    ref: AdapterRef
+    state: str
+    manifest: Mapping[str, Any]
+    created_at: datetime
+    activated_at: datetime | None
+
+
+class AdapterRegistry:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def next_version(self, name: str) -> int:
+        with self._database.read() as connection:
+            return 1 + (connection.scalar(select(func.max(adapters.c.version)).where(adapters.c.name == name)) or 0)
+
+    def register(self, ref: AdapterRef, manifest: Mapping[str, Any]) -> None:
+        """Add a version as a candidate.
+
+        Raises:
+            Conflict: the version exists already.
+        """
+        with self._database.write() as connection:
+            if connection.scalar(select(adapters.c.version).where(adapters.c.name == ref.name, adapters.c.version == ref.version)) is not None:
+                raise Conflict(f"adapter {ref} is registered already", code="adapter_exists")
+            connection.execute(
+                insert(adapters).values(
+                    name=ref.name,
+                    version=ref.version,
+                    state="candidate",
+                    path=ref.path,
+                    digest=ref.digest,
+                    manifest=dict(manifest),
+                    created_at=datetime.now(UTC),
+                )
+            )
+
+    def activate(self, name: str, version: int) -> AdapterInfo:
+        """Make a version the active one of its name; the one before is retired.
+
+        Raises:
+            NotFound: no such version.
+        """
+        this = and_(adapters.c.name == name, adapters.c.version == version)
+        with self._database.write() as connection:
+            if connection.scalar(select(adapters.c.version).where(this)) is None:
+                raise NotFound(f"no adapter {name}@{version}; `bankassist adapters list` shows all", code="adapter_not_found")
+            connection.execute(
+                update(adapters).where(adapters.c.name == name, adapters.c.state == "active", adapters.c.version != version).values(state="retired")
+            )
+            connection.execute(update(adapters).where(this).values(state="active", activated_at=datetime.now(UTC)))
+        return self.get(name, version)
+
+    def rollback(self, name: str) -> AdapterInfo:
+        """Make the version that was active before the active one again.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self._database.read() as connection:
+            previous = connection.scalar(
+                select(adapters.c.version).where(adapters.c.name == name, adapters.c.state == "retired").order_by(adapters.c.activated_at.desc()).limit(1)
+            )
+        if previous is None:
+            raise NotFound(f"no earlier active version of adapter {name!r} to go back to", code="adapter_not_found")
+        return self.activate(name, previous)
+
+    def get(self, name: str, version: int | None = None) -> AdapterInfo:
+        """A version, or the active one.
+
+        Raises:
+            NotFound: no such adapter, or none of its versions is active.
+        """
+        which = adapters.c.version == version if version is not None else adapters.c.state == "active"
+        with self._database.read() as connection:
+            row = connection.execute(select(adapters).where(adapters.c.name == name, which)).first()
+        if row is None:
+            raise NotFound(
+                f"no {'active ' if version is None else ''}adapter {name!r}{f' version {version}' if version is not None else ''}", code="adapter_not_found"
+            )
+        return _info(row)
+
+    def all(self) -> list[AdapterInfo]:
+        with self._database.read() as connection:
+            return [_info(row) for row in connection.execute(select(adapters).order_by(adapters.c.name, adapters.c.version))]
+
+
+def _info(row: Row[Any]) -> AdapterInfo:
+    return AdapterInfo(AdapterRef(row.name, row.version, row.path, row.digest), row.state, row.manifest, row.created_at, row.activated_at)

@@ -1,0 +1,460 @@
+"""Documents, their versions and chunks: the part of the catalogue that ingest writes and indexes follow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Insert, and_, delete, func, insert, or_, select, update
+
+from core.errors import NotFound
+from core.ports import Filter, Vectors
+from core.types import Chunk, Language, Passage
+from engines.catalogue.database import Database
+from engines.catalogue.tables import changes, chunks, documents, embedders, group_sets, vectors, versions, windows
+from engines.catalogue.validity import Window, windows_in_force
+
+#: SQLite takes at most 32,766 values in one statement
+_BATCH = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version to store, with everything that is known of it. ``groups`` is never empty."""
+
+    document_id: str
+    title: str
+    language: Language
+    product: str | None
+    data_level: str
+    groups: tuple[str, ...]
+    valid_from: date | None
+    valid_until: date | None
+    file_name: str
+    media_type: str
+    content_digest: str
+    metadata_digest: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """``created`` is False when a version in force had the same bytes and metadata already."""
+
+    document_id: str
+    version: int
+    created: bool
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class VersionInfo:
+    document_id: str
+    number: int
+    state: str
+    title: str
+    language: Language
+    product: str | None
+    data_level: str
+    groups: tuple[str, ...]
+    valid_from: date | None
+    valid_until: date | None
+    in_force: tuple[Window, ...]
+    recorded_at: datetime
+    withdrawn_at: datetime | None
+    file_name: str
+    media_type: str
+    content_digest: str
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """A chunk as an index needs it. A chunk without a window in force is not searchable."""
+
+    chunk_id: str
+    groups: tuple[str, ...]
+    windows: tuple[Window, ...]
+    vector: Vectors
+    text: str
+
+
+class Documents:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def unchanged(self, document_id: str, content_digest: str, metadata_digest: str) -> Published | None:
+        """The version with the same bytes and metadata that is in force on some day, if there is one.
+
+        A folder may hold several versions of a document: taken in again, none of them is news.
+        """
+        with self._database.read() as connection:
+            return _unchanged(connection, document_id, content_digest, metadata_digest)
+
+    def known_vectors(self, embedder: str, input_digests: Sequence[str]) -> dict[str, Vectors]:
+        """Vectors that exist already for the same embedded text, by its digest."""
+        found: dict[str, Vectors] = {}
+        with self._database.read() as connection:
+            for part in _batches(input_digests):
+                rows = connection.execute(
+                    select(chunks.c.input_digest, vectors.c.vector)
+                    .join(vectors, vectors.c.chunk_id == chunks.c.id)
+                    .where(vectors.c.embedder == embedder, chunks.c.input_digest.in_(part))
+                )
+                found.update({digest: _vector(data) for digest, data in rows})
+        return found
+
+    def publish(self, version: NewVersion, pieces: Sequence[tuple[Chunk, str]], embedder: str, embedded: Vectors) -> Published:
+        """Store a version, its chunks (each with the digest of its embedded text) and their vectors in one transaction.
+
+        The version is in force from its ``valid_from``; what it supersedes is no longer found from that day on.
+        """
+        now = datetime.now(UTC)
+        with self._database.write() as connection:
+            if same := _unchanged(connection, version.document_id, version.content_digest, version.metadata_digest):
+                return same
+            if connection.scalar(select(documents.c.id).where(documents.c.id == version.document_id)) is None:
+                connection.execute(insert(documents).values(id=version.document_id, created_at=now))
+            number = 1 + (connection.scalar(select(func.max(versions.c.number)).where(versions.c.document_id == version.document_id)) or 0)
+            version_id = _new_key(
+                connection,
+                insert(versions).values(
+                    document_id=version.document_id,
+                    number=number,
+                    state="ready",
+                    title=version.title,
+                    language=version.language,
+                    product=version.product,
+                    data_level=version.data_level,
+                    group_set_id=_group_set(connection, version.groups),
+                    valid_from=version.valid_from,
+                    valid_until=version.valid_until,
+                    recorded_at=now,
+                    file_name=version.file_name,
+                    media_type=version.media_type,
+                    content_digest=version.content_digest,
+                    metadata_digest=version.metadata_digest,
+                    text=version.text,
+                ),
+            )
+            _insert_chunks(connection, version_id, [_chunk_id(version.document_id, number, chunk) for chunk, _ in pieces], pieces, embedder, embedded)
+            _renew_windows(connection, version.document_id, now)
+        return Published(version.document_id, number, True, len(pieces))
+
+    def add_embedder(self, digest: str, name: str, dimension: int) -> None:
+        """Make an embedder known; vectors refer to it."""
+        with self._database.write() as connection:
+            if connection.scalar(select(embedders.c.digest).where(embedders.c.digest == digest)) is None:
+                connection.execute(insert(embedders).values(digest=digest, name=name, dimension=dimension, created_at=datetime.now(UTC)))
+
+    def withdraw(self, document_id: str, number: int | None = None) -> int:
+        """Take a document, or one version of it, out of every answer at once; returns how many versions were withdrawn.
+
+        Raises:
+            NotFound: no such document or version, or it was withdrawn before.
+        """
+        now = datetime.now(UTC)
+        with self._database.write() as connection:
+            which = and_(versions.c.document_id == document_id, versions.c.state == "ready", *([versions.c.number == number] if number is not None else []))
+            count = connection.execute(update(versions).where(which).values(state="withdrawn", withdrawn_at=now)).rowcount
+            if not count:
+                raise NotFound(
+                    f"no document {document_id!r}{f' version {number}' if number is not None else ''} that is not withdrawn already", code="document_not_found"
+                )
+            _renew_windows(connection, document_id, now)
+        return count
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def newest(self, readable: frozenset[str] | None = None, after: str = "", limit: int = 100) -> list[VersionInfo]:
+        """The newest version of each document in order of id, those of withdrawn documents too.
+
+        Args:
+            readable: only documents whose newest version these groups may read; None means all.
+        """
+        newest = select(versions.c.document_id, func.max(versions.c.number).label("number")).group_by(versions.c.document_id).subquery()
+        query = (
+            select(versions.c.document_id, versions.c.number, group_sets.c.names)
+            .join(newest, and_(newest.c.document_id == versions.c.document_id, newest.c.number == versions.c.number))
+            .join(group_sets, group_sets.c.id == versions.c.group_set_id)
+            .where(versions.c.document_id > after)
+            .order_by(versions.c.document_id)
+        )
+        with self._database.read() as connection:
+            found: list[VersionInfo] = []
+            for document_id, number, names in connection.execute(query):
+                if len(found) == limit:
+                    break
+                if readable is None or readable & set(json.loads(names)):
+                    found.append(_infos(connection, and_(versions.c.document_id == document_id, versions.c.number == number))[0])
+            return found
+
+    def versions(self, document_id: str, readable: frozenset[str] | None = None) -> list[VersionInfo]:
+        """All versions of a document that the groups may read, oldest first.
+
+        Raises:
+            NotFound: no such document, or none of it is for these groups: the caller cannot tell which.
+        """
+        with self._database.read() as connection:
+            infos = [info for info in _infos(connection, versions.c.document_id == document_id) if readable is None or readable & set(info.groups)]
+        if not infos:
+            raise NotFound(f"no document {document_id!r}", code="document_not_found")
+        return infos
+
+    def version(self, document_id: str, number: int, readable: frozenset[str] | None = None) -> VersionInfo:
+        """One version.
+
+        Raises:
+            NotFound: as :meth:`versions`.
+        """
+        for info in self.versions(document_id, readable):
+            if info.number == number:
+                return info
+        raise NotFound(f"document {document_id!r} has no version {number}", code="document_not_found")
+
+    def text(self, document_id: str, number: int) -> str:
+        """The normalised text that offsets refer to."""
+        with self._database.read() as connection:
+            text = connection.scalar(select(versions.c.text).where(versions.c.document_id == document_id, versions.c.number == number))
+        if text is None:
+            raise NotFound(f"document {document_id!r} has no version {number}", code="document_not_found")
+        return str(text)
+
+    def readable_passages(self, chunk_ids: Sequence[str], only: Filter) -> dict[str, Passage]:
+        """The chunks that may be shown, by id: what the index returns is looked up here, so withdrawal and lost rights work at once."""
+        in_force = and_(
+            or_(windows.c.valid_from.is_(None), windows.c.valid_from <= only.as_of), or_(windows.c.valid_until.is_(None), windows.c.valid_until > only.as_of)
+        )
+        query = (
+            select(chunks, versions.c.document_id, versions.c.number, versions.c.title, group_sets.c.names)
+            .join(versions, versions.c.id == chunks.c.version_id)
+            .join(group_sets, group_sets.c.id == versions.c.group_set_id)
+            .join(windows, windows.c.version_id == versions.c.id)
+            .where(chunks.c.id.in_(chunk_ids), versions.c.state == "ready", in_force)
+        )
+        with self._database.read() as connection:
+            return {
+                row.id: Passage(
+                    rank=0,
+                    chunk_id=row.id,
+                    document_id=row.document_id,
+                    version=row.number,
+                    title=row.title,
+                    heading_path=tuple(row.heading_path),
+                    page=row.page,
+                    start=row.start,
+                    end=row.end,
+                    text=row.text,
+                )
+                for row in connection.execute(query)
+                if only.groups & set(json.loads(row.names))
+            }
+
+    def counts(self) -> Mapping[str, int]:
+        """Documents that can be found, versions and chunks."""
+        with self._database.read() as connection:
+            return {
+                "documents": connection.scalar(select(func.count(versions.c.document_id.distinct())).where(versions.c.state == "ready")) or 0,
+                "versions": connection.scalar(select(func.count()).select_from(versions)) or 0,
+                "chunks": connection.scalar(select(func.count()).select_from(chunks)) or 0,
+            }
+
+    # -- what indexes follow ---------------------------------------------------------------------
+
+    def head(self) -> int:
+        """The sequence number of the last change; 0 in an empty catalogue."""
+        with self._database.read() as connection:
+            return connection.scalar(select(func.max(changes.c.sequence))) or 0
+
+    def mark(self, sequence: int) -> str | None:
+        """Names the change with a sequence number apart from those of other catalogues; None without such a change."""
+        with self._database.read() as connection:
+            row = connection.execute(select(changes.c.chunk_id, changes.c.at).where(changes.c.sequence == sequence)).first()
+        return f"{row.chunk_id} {row.at.isoformat()}" if row else None
+
+    def changed_chunks(self, after: int, until: int) -> list[str]:
+        """The chunks changed after one sequence number and up to another, each once."""
+        with self._database.read() as connection:
+            query = select(changes.c.chunk_id).where(changes.c.sequence > after, changes.c.sequence <= until).distinct().order_by(changes.c.chunk_id)
+            return list(connection.scalars(query))
+
+    def index_entries(self, embedder: str, chunk_ids: Sequence[str] | None = None) -> Iterator[IndexEntry]:
+        """The searchable ones of the given chunks (None: of all), as they are now, in order of id.
+
+        Raises:
+            NotFound: a searchable chunk has no vector of this embedder.
+        """
+        with self._database.read() as connection:
+            if chunk_ids is None:
+                chunk_ids = list(
+                    connection.scalars(select(chunks.c.id).join(windows, windows.c.version_id == chunks.c.version_id).distinct().order_by(chunks.c.id))
+                )
+            for part in _batches(chunk_ids):
+                yield from _entries(connection, embedder, part)
+
+
+def _unchanged(connection: Connection, document_id: str, content_digest: str, metadata_digest: str) -> Published | None:
+    same = and_(versions.c.document_id == document_id, versions.c.content_digest == content_digest, versions.c.metadata_digest == metadata_digest)
+    row = connection.execute(
+        select(versions.c.id, versions.c.number)
+        .where(same, versions.c.state == "ready", versions.c.id.in_(select(windows.c.version_id)))
+        .order_by(versions.c.number.desc())
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    count = connection.scalar(select(func.count()).select_from(chunks).where(chunks.c.version_id == row.id)) or 0
+    return Published(document_id, row.number, False, count)
+
+
+def _new_key(connection: Connection, statement: Insert) -> int:
+    key = connection.execute(statement).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def _group_set(connection: Connection, groups: Iterable[str]) -> int:
+    names = json.dumps(sorted(set(groups)), ensure_ascii=False)
+    known = connection.scalar(select(group_sets.c.id).where(group_sets.c.names == names))
+    return known if known is not None else _new_key(connection, insert(group_sets).values(names=names))
+
+
+def _chunk_id(document_id: str, number: int, chunk: Chunk) -> str:
+    return hashlib.sha256(json.dumps([document_id, number, chunk.ordinal, chunk.text]).encode()).hexdigest()
+
+
+def _insert_chunks(connection: Connection, version_id: int, ids: Sequence[str], pieces: Sequence[tuple[Chunk, str]], embedder: str, embedded: Vectors) -> None:
+    connection.execute(
+        insert(chunks),
+        [
+            {
+                "id": chunk_id,
+                "version_id": version_id,
+                "ordinal": chunk.ordinal,
+                "heading_path": list(chunk.heading_path),
+                "page": chunk.page,
+                "start": chunk.start,
+                "end": chunk.end,
+                "text": chunk.text,
+                "input_digest": digest,
+            }
+            for chunk_id, (chunk, digest) in zip(ids, pieces, strict=True)
+        ],
+    )
+    connection.execute(
+        insert(vectors),
+        [{"chunk_id": chunk_id, "embedder": embedder, "vector": row.astype("<f4").tobytes()} for chunk_id, row in zip(ids, embedded, strict=True)],
+    )
+
+
+def _renew_windows(connection: Connection, document_id: str, now: datetime) -> None:
+    """Compute again when each version is in force, and log every chunk for which that changed."""
+    rows = connection.execute(
+        select(versions.c.id, versions.c.state, versions.c.valid_from, versions.c.valid_until)
+        .where(versions.c.document_id == document_id)
+        .order_by(versions.c.number)
+    ).all()
+    ready = [row for row in rows if row.state == "ready"]
+    in_force = dict(zip([row.id for row in ready], windows_in_force([Window(row.valid_from, row.valid_until) for row in ready]), strict=True))
+    for row in rows:
+        stored = connection.execute(select(windows.c.valid_from, windows.c.valid_until).where(windows.c.version_id == row.id).order_by(windows.c.id)).all()
+        before = tuple(Window(*window) for window in stored)
+        after = in_force.get(row.id, ())
+        if before != after:
+            connection.execute(delete(windows).where(windows.c.version_id == row.id))
+            if after:
+                connection.execute(insert(windows), [{"version_id": row.id, "valid_from": window.start, "valid_until": window.end} for window in after])
+            operation = "put" if after else "delete"
+            log = [
+                {"chunk_id": chunk_id, "operation": operation, "at": now}
+                for chunk_id in connection.scalars(select(chunks.c.id).where(chunks.c.version_id == row.id).order_by(chunks.c.ordinal))
+            ]
+            if log:
+                connection.execute(insert(changes), log)
+
+
+def _infos(connection: Connection, where: Any) -> list[VersionInfo]:
+    rows = connection.execute(
+        select(versions, group_sets.c.names)
+        .join(group_sets, group_sets.c.id == versions.c.group_set_id)
+        .where(where)
+        .order_by(versions.c.document_id, versions.c.number)
+    ).all()
+    infos = []
+    for row in rows:
+        in_force = connection.execute(select(windows.c.valid_from, windows.c.valid_until).where(windows.c.version_id == row.id).order_by(windows.c.id)).all()
+        infos.append(
+            VersionInfo(
+                document_id=row.document_id,
+                number=row.number,
+                state=row.state,
+                title=row.title,
+                language=row.language,
+                product=row.product,
+                data_level=row.data_level,
+                groups=tuple(json.loads(row.names)),
+                valid_from=row.valid_from,
+                valid_until=row.valid_until,
+                in_force=tuple(Window(*window) for window in in_force),
+                recorded_at=row.recorded_at,
+                withdrawn_at=row.withdrawn_at,
+                file_name=row.file_name,
+                media_type=row.media_type,
+                content_digest=row.content_digest,
+                chunks=connection.scalar(select(func.count()).select_from(chunks).where(chunks.c.version_id == row.id)) or 0,
+            )
+        )
+    return infos
+
+
+def _entries(connection: Connection, embedder: str, chunk_ids: Sequence[str]) -> list[IndexEntry]:
+    query = (
+        select(
+            chunks.c.id,
+            chunks.c.heading_path,
+            chunks.c.text,
+            versions.c.title,
+            group_sets.c.names,
+            vectors.c.vector,
+            windows.c.valid_from,
+            windows.c.valid_until,
+        )
+        .join(versions, versions.c.id == chunks.c.version_id)
+        .join(group_sets, group_sets.c.id == versions.c.group_set_id)
+        .join(windows, windows.c.version_id == versions.c.id)
+        .outerjoin(vectors, and_(vectors.c.chunk_id == chunks.c.id, vectors.c.embedder == embedder))
+        .where(chunks.c.id.in_(chunk_ids), versions.c.state == "ready")
+        .order_by(chunks.c.id, windows.c.id)
+    )
+    entries: dict[str, IndexEntry] = {}
+    for row in connection.execute(query):
+        if row.vector is None:
+            raise NotFound(
+                f"chunk {row.id} has no vector of embedder {embedder[:12]}: the embedding model in the settings is not the one that ingested it",
+                code="vectors_missing",
+            )
+        known = entries.get(row.id)
+        in_force = (*(known.windows if known else ()), Window(row.valid_from, row.valid_until))
+        entries[row.id] = IndexEntry(row.id, tuple(json.loads(row.names)), in_force, _vector(row.vector), searched_text(row.title, row.heading_path, row.text))
+    return list(entries.values())
+
+
+def searched_text(title: str, heading_path: Sequence[str], text: str) -> str:
+    """What both legs index of a chunk: its title, headings and text."""
+    return "\n".join([title, " > ".join(heading_path), text])
+
+
+def _vector(data: bytes) -> Vectors:
+    return np.frombuffer(data, "<f4")
+
+
+def _batches(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(items), _BATCH):
+        yield items[start : start + _BATCH]

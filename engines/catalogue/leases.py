@@ -1,0 +1,37 @@
+"""A lease: one process at a time does a thing; one that died gives way after a while."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import delete, insert, select
+
+from engines.catalogue.database import Database
+from engines.catalogue.tables import leases
+
+
+class Leases:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def hold(self, name: str, seconds: float) -> Iterator[bool]:
+        """Whether this process got the lease; it is given back at the end of the block."""
+        holder = f"{socket.gethostname()} {os.getpid()} {time.monotonic_ns()}"
+        with self._database.write() as connection:
+            now = time.time()
+            current = connection.execute(select(leases).where(leases.c.name == name)).first()
+            got = current is None or current.expires_at < now
+            if got:
+                connection.execute(delete(leases).where(leases.c.name == name))
+                connection.execute(insert(leases).values(name=name, holder=holder, expires_at=now + seconds))
+        try:
+            yield got
+        finally:
+            if got:
+                with self._database.write() as connection:
+                    connection.execute(delete(leases).where(leases.c.name == name, leases.c.holder == holder))

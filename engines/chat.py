@@ -1,0 +1,77 @@
+"""A prompt as token ids, in the chat template of whatever model is loaded.
+
+The template is split around the texts, so that only the template's own special tokens are special: the same characters in a
+question or a document are encoded as plain text and cannot open a turn or switch an adapter on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import Unavailable
+from core.prompts import Prompt
+
+_SYSTEM, _USER = "SYSTEMTEXTHERE", "USERTEXTHERE"
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPrompt:
+    """Token ids. ``shared`` is the same for every adapter, ``instruction`` belongs to the task, at ``invocation`` the adapter switches on."""
+
+    shared: list[int]
+    instruction: list[int]
+    invocation: list[int]
+
+    @property
+    def before_invocation(self) -> list[int]:
+        return self.shared + self.instruction
+
+    @property
+    def all(self) -> list[int]:
+        return self.shared + self.instruction + self.invocation
+
+
+class ChatEncoder:
+    """Encodes prompts for one tokenizer.
+
+    Raises:
+        Unavailable: the tokenizer has no chat template, or one that does not keep the texts as they are.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        if not tokenizer.chat_template:
+            raise Unavailable("the generation model has no chat template: choose an instruction-tuned model", code="model_unfit")
+        turns = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": _USER}]
+        self._has_system = True
+        try:
+            closed, opened = self._apply(turns, False), self._apply(turns, True)
+        except Exception:  # a template without a system role says so in its own words
+            self._has_system = False
+            closed, opened = self._apply(turns[1:], False), self._apply(turns[1:], True)
+        if _USER not in closed or (self._has_system and _SYSTEM not in closed) or not opened.startswith(closed):
+            raise Unavailable("the chat template of the generation model changes the texts that it is given", code="model_unfit")
+        before_user, after_user = closed.split(_USER)
+        self._start, self._between = before_user.split(_SYSTEM) if self._has_system else ("", before_user)
+        self._end_of_turn = after_user
+        self.invocation: list[int] = self._special(opened[len(closed) :])
+
+    def _apply(self, turns: list[dict[str, str]], opening: bool) -> str:
+        return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=opening))
+
+    def encode(self, prompt: Prompt) -> EncodedPrompt:
+        if self._has_system:
+            shared = self._special(self._start) + self.text(prompt.system) + self._special(self._between) + self.text(prompt.context)
+        else:
+            shared = self._special(self._between) + self.text(f"{prompt.system}\n\n{prompt.context}")
+        return EncodedPrompt(shared, self.text(prompt.instruction) + self._special(self._end_of_turn), self.invocation)
+
+    def text(self, text: str) -> list[int]:
+        """Ids of plain text; special tokens written in it stay characters."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        return ids
+
+    def _special(self, template: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(template, add_special_tokens=False)
+        return ids

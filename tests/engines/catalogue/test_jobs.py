@@ -1,0 +1,89 @@
+"""The queue of ingestion jobs."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from core.errors import NotFound
+from core.types import FileResult, FileState, JobState
+from engines.catalogue import Catalogue
+from engines.catalogue.jobs import ClaimedJob, JobFile
+
+A = JobFile("a.md", "digest a", {"groups": ["staff"], "title": "收费表"})
+B = JobFile("b.md", "digest b", {})
+INDEXED = FileResult("a.md", FileState.INDEXED, None, None, "a", 1, 3)
+UNCHANGED = FileResult("b.md", FileState.UNCHANGED, None, None, "b", 2, 4)
+REFUSED = FileResult("b.md", FileState.REFUSED, "the file is empty", "no_text")
+
+
+def test_a_job_goes_from_queued_over_running_to_done(catalogue: Catalogue) -> None:
+    jobs = catalogue.jobs
+    job_id = jobs.create("staff (1)", [A, B])
+    assert jobs.get(job_id).state is JobState.QUEUED
+    assert jobs.get(job_id).counts == {"files": 2, "indexed": 0, "unchanged": 0, "refused": 0, "chunks": 0}
+    assert jobs.waiting() == 1
+    assert jobs.claim("one") == ClaimedJob(job_id, (A, B), ())
+    assert jobs.claim("two") is None
+    assert jobs.get(job_id).state is JobState.RUNNING
+    jobs.store(job_id, [INDEXED])
+    assert jobs.get(job_id).files == (INDEXED,)
+    assert jobs.finish(job_id, [INDEXED, UNCHANGED], {"total": 1.5}) is JobState.DONE
+    job = jobs.get(job_id)
+    assert (job.state, job.files, job.timings, job.reason) == (JobState.DONE, (INDEXED, UNCHANGED), {"total": 1.5}, None)
+    assert job.counts == {"files": 2, "indexed": 1, "unchanged": 1, "refused": 0, "chunks": 3}
+    assert jobs.waiting() == 0
+    assert jobs.claim("two") is None
+
+
+@pytest.mark.parametrize(
+    ("results", "reason", "state"),
+    [
+        pytest.param([INDEXED], None, JobState.DONE, id="indexed"),
+        pytest.param([UNCHANGED], None, JobState.DONE, id="unchanged"),
+        pytest.param([INDEXED, REFUSED], None, JobState.PARTLY_DONE, id="one refused"),
+        pytest.param([REFUSED, REFUSED], None, JobState.FAILED, id="all refused"),
+        pytest.param([INDEXED], "RuntimeError: broken", JobState.FAILED, id="broken off"),
+    ],
+)
+def test_the_outcome_of_a_job_is_that_of_its_files(catalogue: Catalogue, results: list[FileResult], reason: str | None, state: JobState) -> None:
+    job_id = catalogue.jobs.create("staff (1)", [A, B])
+    assert catalogue.jobs.finish(job_id, results, {}, reason) is state
+    assert (catalogue.jobs.get(job_id).state, catalogue.jobs.get(job_id).reason) == (state, reason)
+
+
+def test_the_oldest_job_is_claimed_first_and_each_by_one_worker(catalogue: Catalogue) -> None:
+    ids = [catalogue.jobs.create("staff (1)", [A]) for _ in range(5)]
+    first = catalogue.jobs.claim("one")
+    assert first is not None
+    assert first.id == ids[0]
+    with ThreadPoolExecutor(10) as pool:
+        claimed = [job.id for job in pool.map(lambda number: catalogue.jobs.claim(f"worker {number}"), range(10)) if job]
+    assert sorted(claimed) == sorted(ids[1:])
+
+
+def test_a_silent_workers_job_is_given_to_another_that_goes_on_behind_the_last_file(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = catalogue.jobs.create("staff (1)", [A, B])
+    catalogue.jobs.claim("one")
+    catalogue.jobs.store(job_id, [INDEXED])
+    assert catalogue.jobs.heartbeat(job_id, "one")
+    monkeypatch.setattr("engines.catalogue.jobs.STALE_AFTER", timedelta(seconds=-1))
+    assert catalogue.jobs.claim("two") == ClaimedJob(job_id, (A, B), (INDEXED,))
+    monkeypatch.undo()
+    assert not catalogue.jobs.heartbeat(job_id, "one")
+    assert catalogue.jobs.heartbeat(job_id, "two")
+    assert catalogue.jobs.claim("three") is None
+
+
+def test_a_caller_sees_his_own_jobs_newest_first(catalogue: Catalogue) -> None:
+    first, second, other = (catalogue.jobs.create(principal, [A]) for principal in ("anna (1)", "anna (1)", "bo (2)"))
+    assert [job.id for job in catalogue.jobs.recent()] == [other, second, first]
+    assert [job.id for job in catalogue.jobs.recent("anna (1)")] == [second, first]
+    assert [job.id for job in catalogue.jobs.recent("anna (1)", limit=1)] == [second]
+    assert catalogue.jobs.get(first, "anna (1)").id == first
+    for job_id, principal in [(first, "bo (2)"), ("job-unknown", None)]:
+        with pytest.raises(NotFound, match=f"no job '{job_id}'") as missing:
+            catalogue.jobs.get(job_id, principal)
+        assert missing.value.code == "job_not_found"
