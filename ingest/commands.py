@@ -1,0 +1,139 @@
+"""`bankassist ingest`, `index`, `documents`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from core.cli import DONE, FAILED, PARTLY_DONE, Json, console, environment, errors, print_json, progress
+from core.errors import BadInput
+from core.types import FileResult, FileState
+
+
+class _FilesOrWorker(typer.core.TyperGroup):
+    """`ingest PATH...` and `ingest worker` side by side: what is no subcommand is a path."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, "-h", "--help"):
+            args = ["files", *args]
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
+
+
+def register(app: typer.Typer) -> None:
+    ingest = typer.Typer(cls=_FilesOrWorker, help="Take documents in: `ingest PATH...`, or `ingest worker` for uploads.", no_args_is_help=True)
+    app.add_typer(ingest, name="ingest")
+    ingest.command("files", help="Take files and folders in (the word `files` may be left out).")(_files)
+    ingest.command("worker")(_worker)
+
+    index = typer.Typer(help="The search index, which follows the catalogue.", no_args_is_help=True)
+    app.add_typer(index, name="index")
+    index.command("rebuild")(_rebuild)
+    index.command("verify")(_verify)
+
+
+def _files(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders (with a documents.toml, or with the options below).")],
+    groups: Annotated[
+        str | None, typer.Option(help="Who may read files that no documents.toml describes: names separated by commas; `public` is everybody.")
+    ] = None,
+    valid_from: Annotated[str | None, typer.Option(help="First day on which they apply, YYYY-MM-DD.")] = None,
+    valid_until: Annotated[str | None, typer.Option(help="First day on which they no longer apply.")] = None,
+    product: Annotated[str | None, typer.Option(help="The product that they are about.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Read, cut, embed and store files; unchanged ones are left alone. Exit code 3 when some were refused, 1 when all were."""
+    from engines.parts import open_parts
+    from ingest.parsing import ParserProcess
+    from ingest.pipeline import Pipeline
+    from ingest.sources import source_files
+
+    settings = environment(context).settings
+    common: dict[str, Any] = {"groups": [name.strip() for name in groups.split(",")]} if groups else {}
+    common |= {key: value for key, value in (("valid_from", valid_from), ("valid_until", valid_until), ("product", product)) if value}
+    sources = source_files(paths, common)
+    if not sources:
+        raise BadInput(f"no files in {', '.join(str(path) for path in paths)}", param="PATH")
+    started = time.perf_counter()
+    results: list[FileResult] = []
+    with open_parts(settings, lambda text: errors.print(text)) as parts, ParserProcess(settings.ingest) as parser:
+        pipeline = Pipeline(parts.catalogue, parts.files, lambda: parts.embedder, parser, settings.ingest)
+        with progress("ingest", len(sources)) as advance:
+            for source in sources:
+                results.append(pipeline.ingest(source))
+                advance()
+        if any(result.state is FileState.INDEXED for result in results):
+            snapshot = time.perf_counter()
+            parts.index.snapshot(force=True)
+            pipeline.stages.add("index", snapshot)
+    _report(results, {**pipeline.stages.timings, "total": round(time.perf_counter() - started, 3)}, as_json)
+
+
+def _report(results: list[FileResult], timings: dict[str, float], as_json: bool) -> None:
+    from engines.catalogue.jobs import counts
+    from ingest.documents import file_document
+
+    numbers = counts(results, len(results))
+    refused = [result for result in results if result.state is FileState.REFUSED]
+    state = "failed" if len(refused) == len(results) else "partly_done" if refused else "done"
+    if as_json:
+        print_json({"state": state, "counts": numbers, "files": [file_document(result) for result in results], "timings": timings})
+    else:
+        for result in refused:
+            errors.print(f"[red]refused[/] {escape(f'{result.path}: {result.reason}')}")
+        if numbers["indexed"] or refused:
+            console.print(
+                f"{numbers['indexed']} indexed ({numbers['chunks']} chunks), {numbers['unchanged']} unchanged, {numbers['refused']} refused in {timings['total']:.1f} s"
+            )
+        else:
+            console.print(f"nothing to do: all {numbers['unchanged']} files are unchanged")
+    raise typer.Exit({"done": DONE, "partly_done": PARTLY_DONE, "failed": FAILED}[state])
+
+
+def _worker(
+    context: typer.Context,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="End when no job waits, instead of waiting for the next.")] = False,
+) -> None:
+    """Take uploaded documents in, one job after another, until stopped."""
+    from ingest.worker import work
+
+    work(environment(context).settings, until_idle=until_idle)
+
+
+def _rebuild(context: typer.Context, as_json: Json = False) -> None:
+    """Make the index anew from the catalogue. Nothing is embedded again."""
+    from engines.parts import open_parts
+
+    started = time.perf_counter()
+    with open_parts(environment(context).settings, lambda text: errors.print(text)) as parts:
+        chunks = parts.index.rebuild()
+        sequence = parts.index.sequence
+    seconds = round(time.perf_counter() - started, 2)
+    if as_json:
+        print_json({"chunks": chunks, "sequence": sequence, "timings": {"total": seconds}})
+    else:
+        console.print(f"{chunks} chunks indexed in {seconds} s, up to change {sequence}")
+
+
+def _verify(context: typer.Context, as_json: Json = False) -> None:
+    """Compare the index with the catalogue. Exit code 1 when they differ."""
+    from engines.parts import open_parts
+
+    with open_parts(environment(context).settings, lambda text: errors.print(text)) as parts:
+        index = parts.index
+        index.refresh()
+        expected = {entry.chunk_id for entry in parts.catalogue.documents.index_entries(parts.embedder_digest)}
+        present = set(index.chunk_ids())
+    missing, extra = sorted(expected - present), sorted(present - expected)
+    if as_json:
+        print_json({"ok": not missing and not extra, "chunks": len(expected), "missing": missing, "extra": extra})
+    elif missing or extra:
+        errors.print(f"the index lacks {len(missing)} chunks and holds {len(extra)} that it should not; `bankassist index rebuild` mends it")
+    else:
+        console.print(f"the index holds exactly the {len(expected)} chunks of the catalogue")
+    raise typer.Exit(FAILED if missing or extra else DONE)

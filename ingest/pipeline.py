@@ -1,0 +1,145 @@
+"""One file after another: read, parse, cut, embed, store. A file is stored whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from core.errors import DocumentRefused
+from core.metadata import default_document_id, metadata_digest, parse_metadata
+from core.ports import Vectors
+from core.settings import Ingest
+from core.text.language import language_of
+from core.types import Chunk, FileResult, FileState, Metadata
+from engines.catalogue import Catalogue
+from engines.catalogue.documents import NewVersion
+from engines.embedder import SentenceEmbedder
+from engines.files import FileStore
+from ingest.blocks import ParsedDocument, title_of
+from ingest.chunks import chunks_of, embedded_text
+from ingest.parsing import ParserProcess
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file to ingest: the name that its document id may be made of, its bytes, what its owner says of it."""
+
+    name: str
+    load: Callable[[], bytes]
+    metadata: Mapping[str, Any]
+
+
+@dataclass
+class Stages:
+    """Seconds spent per stage."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    def add(self, stage: str, since: float) -> float:
+        now = time.perf_counter()
+        self.seconds[stage] += now - since
+        return now
+
+    @property
+    def timings(self) -> dict[str, float]:
+        return {stage: round(seconds, 3) for stage, seconds in self.seconds.items()}
+
+
+class Pipeline:
+    """The parts that every file passes through."""
+
+    def __init__(self, catalogue: Catalogue, files: FileStore, embedder: Callable[[], SentenceEmbedder], parser: ParserProcess, settings: Ingest) -> None:
+        self._catalogue = catalogue
+        self._files = files
+        self._load_embedder = embedder  # unchanged files need none
+        self._parser = parser
+        self._settings = settings
+        self.stages = Stages()
+
+    def ingest(self, source: SourceFile) -> FileResult:
+        """Take one file in. Whatever is wrong with it is the result; an exception says that the catalogue or the machine is at fault."""
+        try:
+            return self._ingest(source)
+        except DocumentRefused as error:
+            return FileResult(source.name, FileState.REFUSED, error.message, error.code)
+
+    def _ingest(self, source: SourceFile) -> FileResult:
+        started = time.perf_counter()
+        metadata = parse_metadata(dict(source.metadata), source.name)
+        try:
+            content = source.load()
+        except OSError as error:
+            raise DocumentRefused(f"the file cannot be opened: {error.strerror or error}", code="unreadable") from error
+        digest = hashlib.sha256(content).hexdigest()
+        document_id = metadata.document_id or default_document_id(source.name)
+        known = self._catalogue.documents.unchanged(document_id, digest, metadata_digest(metadata))
+        started = self.stages.add("read", started)
+        if known is not None:
+            return FileResult(source.name, FileState.UNCHANGED, document_id=document_id, version=known.version, chunks=known.chunks)
+
+        parsed = self._parser.parse(source.name, content)
+        started = self.stages.add("parse", started)
+        title = metadata.title or title_of(parsed.blocks, PurePosixPath(source.name).stem)
+        chunks = chunks_of(parsed, self._settings.chunk_characters, title)
+        texts = [embedded_text(title, chunk.heading_path, chunk.text) for chunk in chunks]
+        digests = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+        started = self.stages.add("cut", started)
+        embedder = self._load_embedder()
+        started = self.stages.add("load model", started)
+        vectors = self._vectors(embedder, texts, digests)
+        started = self.stages.add("embed", started)
+        self._files.put(content)
+        published = self._publish(document_id, metadata, title, source, digest, parsed, list(zip(chunks, digests, strict=True)), embedder, vectors)
+        self.stages.add("store", started)
+        return published
+
+    def _vectors(self, embedder: SentenceEmbedder, texts: Sequence[str], digests: Sequence[str]) -> Vectors:
+        """Embeds only texts that have no vector yet."""
+        known = self._catalogue.documents.known_vectors(embedder.digest, digests)
+        new = [position for position, digest in enumerate(digests) if digest not in known]
+        rows = np.empty((len(texts), embedder.dimension), np.float32)
+        if new:
+            rows[new] = embedder.embed_passages([texts[position] for position in new])
+        for position, digest in enumerate(digests):
+            if digest in known:
+                rows[position] = known[digest]
+        return rows
+
+    def _publish(
+        self,
+        document_id: str,
+        metadata: Metadata,
+        title: str,
+        source: SourceFile,
+        digest: str,
+        parsed: ParsedDocument,
+        pieces: Sequence[tuple[Chunk, str]],
+        embedder: SentenceEmbedder,
+        vectors: Vectors,
+    ) -> FileResult:
+        self._catalogue.documents.add_embedder(embedder.digest, embedder.name, embedder.dimension)
+        version = NewVersion(
+            document_id=document_id,
+            title=title,
+            language=metadata.language or language_of(parsed.text),
+            product=metadata.product,
+            data_level=metadata.data_level,
+            groups=metadata.groups,
+            valid_from=metadata.valid_from,
+            valid_until=metadata.valid_until,
+            file_name=PurePosixPath(source.name).name,
+            media_type=parsed.media_type,
+            content_digest=digest,
+            metadata_digest=metadata_digest(metadata),
+            text=parsed.text,
+        )
+        published = self._catalogue.documents.publish(version, pieces, embedder.digest, vectors)
+        state = FileState.INDEXED if published.created else FileState.UNCHANGED
+        return FileResult(source.name, state, document_id=document_id, version=published.version, chunks=published.chunks)

@@ -1,0 +1,126 @@
+"""`bankassist ingest` and `index`: output, exit codes, and what is left in the home folder."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from sqlalchemy import delete
+from typer.testing import CliRunner, Result
+
+from core.cli import Environment
+from core.errors import BadInput
+from engines.catalogue import Catalogue
+from engines.catalogue.tables import windows
+from engines.parts import open_parts
+from ingest.commands import register
+from tests.embedder import HashedEmbedder
+from tests.ingest.here import ParserHere
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BANKASSIST_HOME", str(tmp_path / "home"))
+    for place in ("ingest.parsing.ParserProcess", "ingest.worker.ParserProcess"):
+        monkeypatch.setattr(place, ParserHere)
+    for place in ("engines.parts.open_parts", "ingest.worker.open_parts"):
+        monkeypatch.setattr(place, functools.partial(open_parts, embedder=HashedEmbedder()))  # type: ignore[arg-type]
+    return tmp_path / "home"
+
+
+def run(*arguments: str | Path) -> Result:
+    app = typer.Typer()
+
+    @app.callback()
+    def root(context: typer.Context) -> None:
+        context.obj = Environment(None)
+
+    register(app)
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def document(result: Result) -> Any:
+    return json.loads(result.stdout)
+
+
+def bank(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "documents.toml").write_text('[[documents]]\npath = "fees.md"\ndocument_id = "fees"\ngroups = ["public"]\n', encoding="utf8")
+    (folder / "fees.md").write_text("# Fees\n\nA card costs CHF 45.00 a year.\n\n## 年费\n\n年费为每年120元。\n", encoding="utf8")
+    (folder / "rates [draft].txt").write_text("A loan costs 3.5% a year.", encoding="utf8")
+    return folder
+
+
+def test_a_folder_is_taken_in_and_taken_in_again_nothing_is_to_do(home: Path, tmp_path: Path) -> None:
+    folder = bank(tmp_path / "bank")
+    result = run("ingest", folder, "--json")
+    assert result.exit_code == 3
+    found = document(result)
+    assert found["state"] == "partly_done"
+    assert found["counts"] == {"files": 2, "indexed": 1, "unchanged": 0, "refused": 1, "chunks": 2}
+    assert found["files"][0] == {"path": "fees.md", "state": "indexed", "reason": None, "code": None, "document_id": "fees", "version": 1, "chunks": 2}
+    assert (found["files"][1]["state"], found["files"][1]["code"]) == ("refused", "bad_metadata")
+    assert {"read", "parse", "embed", "index", "total"} <= set(found["timings"])
+
+    result = run("ingest", folder, "--groups", "staff, risk", "--product", "loans", "--valid-from", "2026-07-01")
+    assert result.exit_code == 0
+    assert "2 indexed (3 chunks), 0 unchanged, 0 refused" in result.stdout  # the product is new for both
+    result = run("ingest", "--groups", "staff, risk", "--product", "loans", "--valid-from", "2026-07-01", folder)
+    assert (result.exit_code, result.stdout.strip()) == (0, "nothing to do: all 2 files are unchanged")
+    catalogue = Catalogue.open(home)
+    assert sorted((info.groups, info.product) for info in catalogue.documents.newest()) == [(("public",), "loans"), (("risk", "staff"), "loans")]
+    catalogue.close()
+
+
+def test_when_all_files_are_refused_the_command_fails_and_names_them_as_they_are(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "bank" / "[red] a [").mkdir(parents=True)
+    (tmp_path / "bank" / "[red] a [" / "b].rtf").write_bytes(b"x")
+    result = run("ingest", "--groups", "worker", tmp_path / "bank")
+    assert result.exit_code == 1
+    assert "refused [red] a [/b].rtf: files ending in .rtf are not supported" in " ".join(result.stderr.split())
+    assert "0 indexed" in result.stdout
+
+
+@pytest.mark.parametrize(("arguments", "says"), [(["gone"], "gone does not exist"), (["."], "no files in")], ids=["no such path", "empty folder"])
+def test_paths_without_files_are_wrong_usage(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    error = run("ingest", *arguments).exception
+    assert isinstance(error, BadInput)
+    assert says in error.message
+    assert not home.exists()
+
+
+def test_help_names_the_options_and_the_worker() -> None:
+    assert "worker" in run("ingest", "--help").stdout
+    assert "valid" in run("ingest", "some-path", "--help").stdout
+    assert run("ingest").exit_code == 2
+
+
+def test_the_worker_command_does_what_is_queued(home: Path) -> None:
+    assert run("ingest", "worker", "--until-idle").exit_code == 0
+
+
+def test_verify_finds_what_the_index_holds_too_much_and_rebuild_mends_it(home: Path, tmp_path: Path) -> None:
+    run("ingest", bank(tmp_path / "bank"), "--groups", "staff")
+    result = run("index", "verify", "--json")
+    assert (result.exit_code, document(result)) == (0, {"ok": True, "chunks": 3, "missing": [], "extra": []})
+
+    catalogue = Catalogue.open(home)
+    lost = [entry.chunk_id for entry in catalogue.documents.index_entries(HashedEmbedder.digest) if "3.5%" in entry.text]
+    with catalogue.database.write() as connection:  # behind the change log's back
+        connection.execute(delete(windows).where(windows.c.version_id == 2))
+    catalogue.close()
+    result = run("index", "verify", "--json")
+    assert (result.exit_code, document(result)) == (1, {"ok": False, "chunks": 2, "missing": [], "extra": lost})
+    assert "lacks 0 chunks and holds 1" in run("index", "verify").stderr
+
+    result = run("index", "rebuild", "--json")
+    assert result.exit_code == 0
+    assert {key: document(result)[key] for key in ("chunks", "sequence")} == {"chunks": 2, "sequence": 3}
+    result = run("index", "verify")
+    assert (result.exit_code, result.stdout.strip()) == (0, "the index holds exactly the 2 chunks of the catalogue")
+    assert "2 chunks indexed" in run("index", "rebuild").stdout

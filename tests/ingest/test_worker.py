@@ -1,0 +1,181 @@
+"""The ingest worker: jobs are done once, whatever happens to the worker."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.ports import Vectors
+from core.settings import Settings, load_settings
+from core.types import FileState, Job, JobState
+from engines.catalogue import Catalogue
+from engines.catalogue.jobs import JobFile
+from engines.files import FileStore
+from engines.parts import open_parts
+from ingest.worker import work
+from tests.embedder import HashedEmbedder
+from tests.ingest.here import ParserHere
+
+IDS = {"fees.md": "fees", "年费.txt": "fees-zh", "loans.txt": "loans"}
+FILES = {"fees.md": b"# Fees\n\nA card costs CHF 45.00 a year.", "年费.txt": "年费为每年120元。".encode(), "loans.txt": b"A loan costs 3.5% a year."}
+
+
+class _Embedder(HashedEmbedder):
+    """Does something before it embeds."""
+
+    def __init__(self, before: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self.before = before
+
+    def embed_passages(self, texts: Sequence[str], progress: Any = None) -> Vectors:
+        self.before()
+        return self.embed_queries(texts)
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The worker parses here, and gives back the signals that it takes over."""
+    monkeypatch.setattr("ingest.worker.ParserProcess", ParserHere)
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(home=tmp_path / "home")
+
+
+@pytest.fixture
+def catalogue(settings: Settings) -> Iterator[Catalogue]:
+    opened = Catalogue.open(settings.home)
+    yield opened
+    opened.close()
+
+
+def queue(settings: Settings, catalogue: Catalogue, files: dict[str, bytes]) -> str:
+    store = FileStore(settings.home / "files")
+    return catalogue.jobs.create(
+        "staff (1)", [JobFile(name, store.put(content), {"groups": ["staff"], "document_id": IDS.get(name)}) for name, content in files.items()]
+    )
+
+
+def run(settings: Settings, monkeypatch: pytest.MonkeyPatch, before: Callable[[], object] = lambda: None) -> None:
+    monkeypatch.setattr("ingest.worker.open_parts", functools.partial(open_parts, embedder=_Embedder(before)))  # type: ignore[arg-type]
+    work(settings, until_idle=True)
+
+
+def outcome(job: Job) -> list[tuple[str, str, int | None]]:
+    return [(file.path, file.state.value, file.version) for file in job.files]
+
+
+def assert_indexed_once(settings: Settings, catalogue: Catalogue) -> None:
+    """Every file is one version, and the snapshot's index holds exactly the catalogue's chunks."""
+    assert [(info.file_name, info.number) for info in catalogue.documents.newest()] == [("fees.md", 1), ("年费.txt", 1), ("loans.txt", 1)]
+    with open_parts(settings, embedder=HashedEmbedder()) as parts:  # type: ignore[arg-type]
+        assert parts.index.sequence == catalogue.documents.head() == 3
+        assert parts.index.chunk_ids() == [entry.chunk_id for entry in catalogue.documents.index_entries(HashedEmbedder.digest)]
+
+
+def test_a_queued_job_is_done_and_its_documents_are_in_the_index(settings: Settings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = queue(settings, catalogue, FILES)
+    second = queue(settings, catalogue, {"fees.md": FILES["fees.md"], "scan.pdf": b"no pdf"})
+    third = queue(settings, catalogue, {"scan.pdf": b"no pdf"})
+    run(settings, monkeypatch)
+
+    job = catalogue.jobs.get(first)
+    assert job.state is JobState.DONE
+    assert outcome(job) == [("fees.md", "indexed", 1), ("年费.txt", "indexed", 1), ("loans.txt", "indexed", 1)]
+    assert job.counts == {"files": 3, "indexed": 3, "unchanged": 0, "refused": 0, "chunks": 3}
+    assert {"parse", "embed", "store", "total"} <= set(job.timings)
+    partly = catalogue.jobs.get(second)
+    assert (partly.state, outcome(partly)) == (JobState.PARTLY_DONE, [("fees.md", "unchanged", 1), ("scan.pdf", "refused", None)])
+    assert partly.files[1].code == "wrong_type"
+    assert catalogue.jobs.get(third).state is JobState.FAILED
+    assert catalogue.jobs.waiting() == 0
+    assert_indexed_once(settings, catalogue)
+
+
+def test_without_jobs_an_idle_worker_ends(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(settings, monkeypatch, before=lambda: pytest.fail("nothing to embed"))
+
+
+@pytest.mark.parametrize("where", ["embed", "store"])
+def test_a_killed_workers_job_is_ended_by_another(where: str, settings: Settings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = queue(settings, catalogue, FILES)
+    command = [sys.executable, "-m", "tests.ingest.stuck_worker", str(settings.home), where]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) as stuck:
+        assert stuck.stdout is not None
+        assert stuck.stdout.readline() == "stuck\n"
+        stuck.kill()
+    job = catalogue.jobs.get(job_id)
+    assert (job.state, outcome(job)) == (JobState.RUNNING, [("fees.md", "indexed", 1)])
+    run(settings, monkeypatch)
+    assert catalogue.jobs.get(job_id).state is JobState.RUNNING  # its worker may still live
+
+    monkeypatch.setattr("engines.catalogue.jobs.STALE_AFTER", timedelta(seconds=-1))
+    run(settings, monkeypatch)
+    job = catalogue.jobs.get(job_id)
+    assert job.state is JobState.DONE
+    second = "unchanged" if where == "store" else "indexed"  # stored before the worker could say so
+    assert outcome(job) == [("fees.md", "indexed", 1), ("年费.txt", second, 1), ("loans.txt", "indexed", 1)]
+    assert_indexed_once(settings, catalogue)
+
+
+def test_a_worker_taken_for_dead_leaves_the_job_to_the_other(settings: Settings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = queue(settings, catalogue, FILES)
+
+    def give_to_another() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("engines.catalogue.jobs.STALE_AFTER", timedelta(seconds=-1))
+            claimed = catalogue.jobs.claim("another")
+        assert claimed is not None
+
+    run(settings, monkeypatch, before=give_to_another)
+    job = catalogue.jobs.get(job_id)
+    assert (job.state, job.files) == (JobState.RUNNING, ())
+    assert catalogue.jobs.heartbeat(job_id, "another")
+    assert catalogue.documents.counts()["versions"] == 1  # the file under way, which the other will find unchanged
+
+
+def test_a_worker_told_to_stop_ends_behind_the_file_under_way(settings: Settings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id = queue(settings, catalogue, FILES)
+    run(settings, monkeypatch, before=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    job = catalogue.jobs.get(job_id)
+    assert (job.state, outcome(job)) == (JobState.RUNNING, [("fees.md", "indexed", 1)])
+
+
+def test_what_is_not_the_files_fault_fails_the_job_with_its_reason(settings: Settings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise RuntimeError("the model is broken")
+
+    broken = queue(settings, catalogue, FILES)
+    gone = queue(settings, catalogue, {"gone.txt": b"gone"})
+    FileStore(settings.home / "files").path(catalogue_digest(catalogue, gone)).unlink()
+    run(settings, monkeypatch, before=fail)
+    job = catalogue.jobs.get(broken)
+    assert (job.state, job.reason, job.files) == (JobState.FAILED, "RuntimeError: the model is broken", ())
+    job = catalogue.jobs.get(gone)
+    assert job.state is JobState.FAILED
+    assert "no stored file" in (job.reason or "")
+    assert all(file.state is FileState.INDEXED for file in job.files)
+
+
+def catalogue_digest(catalogue: Catalogue, job_id: str) -> str:
+    from sqlalchemy import select
+
+    from engines.catalogue.tables import jobs
+
+    with catalogue.database.read() as connection:
+        (file,) = connection.execute(select(jobs.c.request).where(jobs.c.id == job_id)).scalar_one()
+    return str(file["digest"])
