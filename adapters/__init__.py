@@ -1,0 +1,1 @@
+"""Task definitions, training, registry, and the released LoRA adapters. (Not AdapterHub's package of the same name.)"""

@@ -1,0 +1,162 @@
+"""`bankassist adapters`: tasks, training, and which version of each adapter answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from core.cli import Json, console, environment, errors, print_json, progress
+from core.errors import BadInput
+from core.settings import Settings
+from engines.catalogue import Catalogue
+from engines.catalogue.adapters import AdapterInfo
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the adapter, which is that of its task.")]
+Reference = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="An adapter version; without @VERSION the active one.")]
+
+
+def register(app: typer.Typer) -> None:
+    adapters = typer.Typer(help="LoRA adapters: train them, see them, choose which version answers.", no_args_is_help=True)
+    app.add_typer(adapters, name="adapters")
+    adapters.command("tasks")(_tasks)
+    adapters.command("train")(_train)
+    adapters.command("list")(_list)
+    adapters.command("show")(_show)
+    adapters.command("activate")(_activate)
+    adapters.command("rollback")(_rollback)
+
+
+def _tasks(as_json: Json = False) -> None:
+    """The tasks that adapters can be trained for."""
+    from adapters.tasks import load_tasks
+
+    tasks = load_tasks()
+    if as_json:
+        print_json({"tasks": [task.model_dump(mode="json", exclude={"examples"}) for task in tasks.values()]})
+        return
+    table = Table("task", "for", "who may use it", "on failed checks", box=None)
+    for task in tasks.values():
+        table.add_row(task.name, task.description, ", ".join(task.groups), task.grounding.policy)
+    console.print(table)
+
+
+def _train(
+    context: typer.Context,
+    name: Name,
+    init: Annotated[str | None, typer.Option(metavar="NAME@VERSION", help="Adapter to start from; default: what the task says; 'none' for none.")] = None,
+    groups: Annotated[int | None, typer.Option(min=1, help="Groups of questions to train on, instead of the task's number.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="Stop after so many minutes, wherever training is.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write; default: adapters/NAME/VERSION in the home folder.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train the next version of a task's adapter from the committed data. It becomes a candidate; `activate` makes it answer."""
+    from adapters.registry import register as register_adapter
+    from adapters.registry import register_released
+    from adapters.tasks import task as find_task
+    from adapters.train import train
+    from core.types import AdapterRef
+
+    settings = environment(context).settings
+    task = find_task(name)
+    catalogue = _catalogue(settings)
+    register_released(catalogue.adapters)
+    version = catalogue.adapters.next_version(name)
+    start: AdapterRef | None = None
+    wanted = init if init is not None else task.training.init
+    if wanted not in (None, "none"):
+        start = _find(catalogue, wanted).ref
+    target = out or settings.home / "adapters" / name / str(version)
+    count = groups or task.training.groups
+    with progress(f"training {name}@{version}", count) as advance:
+        done = 0
+
+        def notify(state: Any) -> None:
+            nonlocal done
+            advance(state.groups - done)
+            done = state.groups
+            if state.groups % 25 == 0 and not errors.is_terminal:
+                errors.print(f"{state.groups} of {count} groups, {state.questions / state.seconds:.1f} questions/s, loss {state.loss:.3f}")
+
+        ref = train(
+            task, version, target.resolve(), settings.models, settings.home / "cache", start_from=start, notify=notify, count=groups, limit_minutes=minutes
+        )
+    register_adapter(catalogue.adapters, ref)
+    info = catalogue.adapters.get(name, version)
+    if as_json:
+        print_json(adapter_document(info))
+    else:
+        training = info.manifest["training"]
+        console.print(f"{ref} trained on {training['questions']} questions in {training['seconds']} s, now a candidate in {ref.path}")
+        console.print(f"`bankassist adapters activate {ref}` makes it answer")
+
+
+def _list(context: typer.Context, as_json: Json = False) -> None:
+    """All adapter versions."""
+    catalogue = _catalogue(environment(context).settings)
+    infos = catalogue.adapters.all()
+    if as_json:
+        print_json({"adapters": [adapter_document(info) for info in infos]})
+        return
+    table = Table("adapter", "state", "kind", "trained on", "digest", box=None)
+    for info in infos:
+        training = info.manifest.get("training", {})
+        table.add_row(str(info.ref), info.state, str(info.manifest.get("kind")), f"{training.get('questions', '?')} questions", info.ref.digest[:12])
+    console.print(table if infos else "no adapters yet; `bankassist serve` registers the released ones, `bankassist adapters train` makes new ones")
+
+
+def _show(context: typer.Context, adapter: Reference, as_json: Json = False) -> None:
+    """One adapter version with its manifest."""
+    info = _find(_catalogue(environment(context).settings), adapter)
+    if as_json:
+        print_json(adapter_document(info))
+        return
+    console.print(f"[bold]{info.ref}[/] {info.state}, {info.manifest.get('kind')}, in {info.ref.path}")
+    for key in ("base", "start", "data_digest", "training", "libraries", "created_at"):
+        console.print(f"{key}: {info.manifest.get(key)}")
+
+
+def _activate(context: typer.Context, adapter: Reference, as_json: Json = False) -> None:
+    """Make a version the one that answers. Requests in flight end with the version that they began with."""
+    catalogue = _catalogue(environment(context).settings)
+    info = _find(catalogue, adapter)
+    _print_active(catalogue.adapters.activate(info.ref.name, info.ref.version), as_json)
+
+
+def _rollback(context: typer.Context, name: Name, as_json: Json = False) -> None:
+    """Go back to the version that was active before."""
+    _print_active(_catalogue(environment(context).settings).adapters.rollback(name), as_json)
+
+
+def _print_active(info: AdapterInfo, as_json: bool) -> None:
+    if as_json:
+        print_json(adapter_document(info))
+    else:
+        console.print(f"{info.ref} is active")
+
+
+def _catalogue(settings: Settings) -> Catalogue:
+    url = settings.catalogue.url
+    return Catalogue.open(settings.home, url.get_secret_value() if url else None)
+
+
+def _find(catalogue: Catalogue, adapter: str) -> AdapterInfo:
+    name, _, version = adapter.partition("@")
+    if version and not version.isdigit():
+        raise BadInput(f"expected NAME or NAME@VERSION with a whole number, got {adapter!r}", param="NAME@VERSION")
+    return catalogue.adapters.get(name, int(version) if version else None)
+
+
+def adapter_document(info: AdapterInfo) -> dict[str, Any]:
+    """An adapter version as JSON; where its files lie is the operator's business and not in it."""
+    return {
+        "name": info.ref.name,
+        "version": info.ref.version,
+        "state": info.state,
+        "digest": info.ref.digest,
+        "created_at": info.created_at.isoformat(),
+        "activated_at": info.activated_at.isoformat() if info.activated_at else None,
+        "manifest": dict(info.manifest),
+    }
