@@ -1,0 +1,256 @@
+"""The main path: route, retrieve, generate, ground, audit. Streaming and plain answers, REST, the command line and evaluations all take it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.tasks import Task
+from assistant.audit import AuditTrail
+from assistant.ground import Checker, SentenceChecker, citations, says_not_found
+from assistant.rating import RATINGS, RatingChecker, before_rating, structured
+from assistant.refusals import Refusal, refusal_text
+from assistant.retrieve import Retriever
+from assistant.route import AUTO, Router
+from core.errors import CallerLeft
+from core.ports import GenerationOptions, Generator
+from core.prompts import Prompt, PromptPassage, heading_of, render
+from core.settings import Generation, Routing
+from core.text.language import language_of
+from core.text.sentences import sentences
+from core.types import Answer, AnswerKind, AnswerStatus, Draft, Found, Grounding, Passage, Query, Route, Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A question and how it is to be answered. ``passages`` given by the caller take the place of retrieval."""
+
+    query: Query
+    adapter: str = AUTO
+    use_rag: bool = True
+    top_k: int = 5
+    max_tokens: int | None = None
+    seed: int = 0
+    passages: tuple[Passage, ...] | None = None
+
+
+#: what happens while an answer is made, in this order: the route, the passages, each sentence that passed, the answer
+Event = Route | Found | Sentence | Answer
+
+
+@dataclass
+class _Clock:
+    started: float = field(default_factory=time.perf_counter)
+    timings: dict[str, float] = field(default_factory=dict)
+
+    def mark(self, stage: str, since: float) -> float:
+        now = time.perf_counter()
+        self.timings[stage] = round(now - since, 4)
+        return now
+
+    @property
+    def all(self) -> dict[str, float]:
+        return {**self.timings, "total": round(time.perf_counter() - self.started, 4)}
+
+
+@dataclass(frozen=True)
+class Assistant:
+    """The parts of the main path; an evaluation replaces some of them and calls the same :meth:`answer`."""
+
+    router: Router
+    retriever: Retriever
+    generator: Generator
+    audit: AuditTrail
+    tasks: Mapping[str, Task]
+    routing: Routing
+    generation: Generation
+    sequence: Callable[[], int]
+
+    def answer(self, request: Request, cancelled: threading.Event | None = None) -> Answer:
+        """The answer document; see :meth:`events`."""
+        *_, last = self.events(request, cancelled)
+        assert isinstance(last, Answer)
+        return last
+
+    def events(self, request: Request, cancelled: threading.Event | None = None) -> Iterator[Event]:
+        """Answer step by step. Setting ``cancelled``, or closing the iterator, stops the work and records that it was broken off.
+
+        Raises:
+            CallerLeft: ``cancelled`` was set.
+            NotFound: the adapter does not exist for this caller.
+            Overloaded: the model's queue is full.
+            BadInput: the prompt does not fit the model.
+        """
+        clock = _Clock()
+        query = request.query
+        route = self.router.route(query.text, query.principal, request.adapter)
+        moment = clock.mark("route", clock.started)
+        yield route
+        audit_id = self.audit.new_id()
+        if route.task is None and request.adapter == AUTO and self.routing.abstain == "hand_off":
+            self.audit.started(audit_id, query, route, (), None, self.sequence())
+            yield self._finish(request, route, audit_id, clock, _Outcome(refusal=Refusal.HANDED_OFF))
+            return
+        found = self._found(request)
+        moment = clock.mark("retrieve", moment)
+        passages = self.packed(found.passages) if found else ()
+        if found:
+            yield Found(passages, found.language, found.evidence)
+        if found and not found.evidence.sufficient:
+            self.audit.started(audit_id, query, route, passages, None, self.sequence())
+            yield self._finish(request, route, audit_id, clock, _Outcome(refusal=Refusal.NO_EVIDENCE))
+            return
+        task = self.tasks.get(route.task or "")
+        prompt = render(query.text, prompt_passages(passages), task.instruction if task else "", query.history)
+        self.audit.started(audit_id, query, route, passages, prompt, self.sequence())
+        try:
+            yield from self._written(request, route, task, prompt, passages, audit_id, clock, moment, cancelled or threading.Event())
+        except (GeneratorExit, CallerLeft):
+            self.audit.broken_off(audit_id, query, "the caller left")
+            raise
+        except Exception as error:
+            self.audit.broken_off(audit_id, query, f"{type(error).__name__}: {error}")
+            raise
+
+    def _found(self, request: Request) -> Found | None:
+        if request.passages is not None:
+            return self.retriever.given(request.query, request.passages)
+        return self.retriever.search(request.query, request.top_k) if request.use_rag else None
+
+    def packed(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
+        """The best passages that fit the token budget together, at least one, in order of rank."""
+        packed: list[Passage] = []
+        left = self.generation.passage_tokens
+        for passage in passages:
+            left -= self.generator.count_tokens(f"{heading_of(passage.title, passage.heading_path)}\n{passage.text}") + 6
+            if packed and left < 0:
+                break
+            packed.append(passage)
+        return tuple(packed)
+
+    def _written(
+        self,
+        request: Request,
+        route: Route,
+        task: Task | None,
+        prompt: Prompt,
+        passages: Sequence[Passage],
+        audit_id: str,
+        clock: _Clock,
+        moment: float,
+        cancelled: threading.Event,
+    ) -> Iterator[Event]:
+        """Generate and check; sentences leave as they pass when a bad one is merely dropped."""
+        rates = task is not None and task.output == "rating"
+        checker: SentenceChecker = RatingChecker(passages, request.query.text) if rates else Checker(passages)
+        drops = task is None or task.grounding.policy == "drop"
+        options = GenerationOptions(min(request.max_tokens or self.generation.max_tokens, self.generation.max_tokens), seed=request.seed)
+        checked: list[Sentence] = []
+        for text, draft in self._sentences(prompt, route, options, cancelled):
+            if draft is not None:
+                break
+            if says_not_found(text):
+                continue
+            checked.append(checker.check(text) if passages else Sentence(text, (), ()))
+            if drops and passages and checked[-1].passed:
+                yield checked[-1]
+        assert draft is not None
+        clock.mark("generate", moment)
+        outcome = _Outcome(checked, drops, draft, grounded=bool(passages))
+        if isinstance(checker, RatingChecker) and checker.rating is None and outcome.refusal is None:
+            outcome = _Outcome(checked, drops, draft, refusal=Refusal.UNSUPPORTED)  # reasons that come to no rating
+        if isinstance(checker, RatingChecker) and outcome.refusal is None:
+            outcome.structured = structured(checker, self._probabilities(prompt, route, draft))
+        yield self._finish(request, route, audit_id, clock, outcome, passages)
+
+    def _sentences(self, prompt: Prompt, route: Route, options: GenerationOptions, cancelled: threading.Event) -> Iterator[tuple[str, Draft | None]]:
+        """Whole sentences as they are done, and at the end the draft."""
+        text, given = "", 0
+        for event in self.generator.generate(prompt, route.adapter, options):
+            if cancelled.is_set():
+                raise CallerLeft("the caller left")
+            if isinstance(event, Draft):
+                for span in sentences(event.text)[given:]:
+                    yield span.text, None
+                yield "", event
+                return
+            text += event.text
+            done = sentences(text)[:-1]
+            for span in done[given:]:
+                yield span.text, None
+            given = max(given, len(done))
+
+    def _probabilities(self, prompt: Prompt, route: Route, draft: Draft) -> dict[str, float] | None:
+        """The rating's probabilities: those of its label tokens behind the reasons."""
+        found = before_rating(draft.text)
+        if found is None:
+            return None
+        before, labels = found
+        return dict(zip(RATINGS, self.generator.label_likelihoods(prompt, route.adapter, before, labels), strict=True))
+
+    def _finish(self, request: Request, route: Route, audit_id: str, clock: _Clock, outcome: _Outcome, passages: Sequence[Passage] = ()) -> Answer:
+        kept = outcome.kept
+        refusal = outcome.refusal
+        unchecked = not outcome.grounded and refusal is None
+        status = AnswerStatus.UNCHECKED if unchecked else AnswerStatus.PENDING_REVIEW if outcome.structured else AnswerStatus.FINAL
+        kind = AnswerKind.ANSWERED if refusal is None else AnswerKind.HANDED_OFF if refusal is Refusal.HANDED_OFF else AnswerKind.REFUSED
+        draft = outcome.draft
+        text = (
+            refusal_text(refusal, language_of(request.query.text))
+            if refusal
+            else ("\n" if outcome.structured else " ").join(sentence.text for sentence in kept)
+        )
+        answer = Answer(
+            id=audit_id.replace("aud-", "ans-", 1),
+            kind=kind,
+            text=text,
+            reason=refusal.value if refusal else None,
+            sentences=tuple(kept),
+            citations=citations(kept, passages),
+            route=route,
+            structured=outcome.structured,
+            grounding=Grounding(
+                sum(sentence.numbers for sentence in outcome.checked),
+                sum(sentence.unsupported for sentence in outcome.checked),
+                len(outcome.checked) - len(kept),
+            ),
+            as_of=request.query.as_of,
+            usage={"prompt_tokens": draft.prompt_tokens if draft else 0, "completion_tokens": draft.completion_tokens if draft else 0},
+            timings=clock.all,
+            audit_id=audit_id,
+            status=status,
+        )
+        self.audit.finished(audit_id, request.query, answer)
+        return answer
+
+
+@dataclass
+class _Outcome:
+    """What generation came to, before it is an answer."""
+
+    checked: Sequence[Sentence] = ()
+    drops: bool = True
+    draft: Draft | None = None
+    grounded: bool = True
+    refusal: Refusal | None = None
+    structured: dict[str, Any] | None = None
+    kept: list[Sentence] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.refusal is not None:
+            return
+        passed = [sentence for sentence in self.checked if sentence.passed]
+        if not self.checked:
+            self.refusal = Refusal.NOT_IN_PASSAGES
+        elif not passed or (not self.drops and len(passed) < len(self.checked)):
+            self.refusal = Refusal.UNSUPPORTED
+        else:
+            self.kept = passed
+
+
+def prompt_passages(passages: Sequence[Passage]) -> list[PromptPassage]:
+    """Passages as the model sees them."""
+    return [PromptPassage(heading_of(passage.title, passage.heading_path), passage.text) for passage in passages]

@@ -1,0 +1,69 @@
+"""Metrics in Prometheus' text form. Labels come from closed sets: routes, methods, kinds; never from what a caller wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.types import Answer
+
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 30, 60)
+
+
+class Metrics:
+    """One registry per application, so that tests do not share counts."""
+
+    def __init__(self, waiting: Callable[[], int], chunks: Callable[[], int], jobs: Callable[[], int]) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter("bankassist_requests", "HTTP requests", ["route", "method", "status"], registry=self.registry)
+        self.seconds = Histogram("bankassist_request_seconds", "Seconds until the last byte", ["route"], buckets=_SECONDS, registry=self.registry)
+        self.answers = Counter("bankassist_answers", "Answers by adapter, kind and reason", ["adapter", "kind", "reason"], registry=self.registry)
+        self.stages = Histogram("bankassist_answer_stage_seconds", "Seconds per stage of an answer", ["stage"], buckets=_SECONDS, registry=self.registry)
+        self.tokens = Counter("bankassist_tokens", "Tokens read and written by the model", ["direction"], registry=self.registry)
+        self.dropped = Counter("bankassist_sentences_dropped", "Sentences that failed a check", registry=self.registry)
+        for name, text, function in (
+            ("bankassist_generation_waiting", "Requests that wait for the model", waiting),
+            ("bankassist_index_changes", "Number of the last change in the index", chunks),
+            ("bankassist_jobs_waiting", "Ingestion jobs queued or running", jobs),
+        ):
+            Gauge(name, text, registry=self.registry).set_function(function)
+
+    def count(self, answer: Answer) -> None:
+        """Count one answer."""
+        adapter = answer.route.adapter.name if answer.route.adapter else "base"
+        self.answers.labels(adapter, answer.kind.value, answer.reason or "").inc()
+        for stage, seconds in answer.timings.items():
+            self.stages.labels(stage).observe(seconds)
+        self.tokens.labels("prompt").inc(answer.usage["prompt_tokens"])
+        self.tokens.labels("completion").inc(answer.usage["completion_tokens"])
+        self.dropped.inc(answer.grounding.sentences_dropped)
+
+
+class Measured:
+    """Counts requests by the route that served them."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, status = perf_counter(), 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            self._metrics.requests.labels(route, scope["method"], str(status)).inc()
+            self._metrics.seconds.labels(route).observe(perf_counter() - started)

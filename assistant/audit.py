@@ -1,0 +1,97 @@
+"""What is recorded of every answer and search: enough to say in two years why it was said. Questions are stored masked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import uuid4
+
+from assistant.guard import mask
+from core.prompts import Prompt
+from core.types import Answer, Passage, Query, Route
+from engines.catalogue.audit import Audit
+
+
+@dataclass(frozen=True)
+class AuditTrail:
+    """Writes the records. ``fixed`` are the digests that belong to the process: base model, embedder, settings."""
+
+    audit: Audit
+    fixed: Mapping[str, str]
+
+    def new_id(self) -> str:
+        return f"aud-{uuid4().hex}"
+
+    def started(self, audit_id: str, query: Query, route: Route, passages: Sequence[Passage], prompt: Prompt | None, sequence: int) -> None:
+        """Before anything is generated. When this fails, nothing is answered."""
+        body = {
+            "question": mask(query.text),
+            "as_of": query.as_of.isoformat(),
+            "groups": sorted(query.principal.readable),
+            "route": _route(route),
+            "passages": _passages(passages),
+            "prompt_digest": _digest(asdict(prompt)) if prompt else None,
+            "index_sequence": sequence,
+            **self.fixed,
+        }
+        self.audit.record(audit_id, "answer.started", query.principal.name, body)
+
+    def finished(self, audit_id: str, query: Query, answer: Answer) -> None:
+        """Before the last byte leaves."""
+        body = {
+            "kind": answer.kind.value,
+            "reason": answer.reason,
+            "status": answer.status.value,
+            "text": mask(answer.text),
+            "sentences": [
+                {"text": mask(sentence.text), "citations": list(sentence.citations), "checks": [asdict(check) for check in sentence.checks]}
+                for sentence in answer.sentences
+            ],
+            "citations": [
+                {"n": citation.n, "document_id": citation.document_id, "version": citation.version, "start": citation.start, "end": citation.end}
+                for citation in answer.citations
+            ],
+            "structured": answer.structured,
+            "grounding": asdict(answer.grounding),
+            "usage": dict(answer.usage),
+            "timings": dict(answer.timings),
+        }
+        self.audit.record(audit_id, "answer.finished", query.principal.name, body)
+
+    def broken_off(self, audit_id: str, query: Query, why: str) -> None:
+        """The client left, or something failed."""
+        self.audit.record(audit_id, "answer.broken_off", query.principal.name, {"reason": why})
+
+    def searched(self, audit_id: str, query: Query, passages: Sequence[Passage], sequence: int) -> None:
+        body = {
+            "question": mask(query.text),
+            "as_of": query.as_of.isoformat(),
+            "groups": sorted(query.principal.readable),
+            "passages": _passages(passages),
+            "index_sequence": sequence,
+        }
+        self.audit.record(audit_id, "search", query.principal.name, body)
+
+    def generated(self, audit_id: str, principal: str, body: Mapping[str, Any]) -> None:
+        """A generation without retrieval."""
+        self.audit.record(audit_id, "generate", principal, {**body, **self.fixed})
+
+
+def settings_digest(settings: Mapping[str, Any]) -> str:
+    return _digest(settings)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
+
+
+def _route(route: Route) -> dict[str, Any]:
+    adapter = {"name": route.adapter.name, "version": route.adapter.version, "digest": route.adapter.digest} if route.adapter else None
+    return {"task": route.task, "adapter": adapter, "confidence": route.confidence, "reason": route.reason}
+
+
+def _passages(passages: Sequence[Passage]) -> list[dict[str, Any]]:
+    return [{"chunk_id": passage.chunk_id, "document_id": passage.document_id, "version": passage.version} for passage in passages]

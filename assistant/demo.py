@@ -1,0 +1,87 @@
+"""`bankassist demo`, which is what `make run` does: the sample bank taken in, the service up, one question answered."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from importlib.resources import files
+from pathlib import Path
+
+from rich.text import Text
+
+from assistant.bootstrap import open_application
+from assistant.serve import serve
+from assistant.terminal import show_answer
+from assistant.wire import AnswerOut
+from core.cli import console, errors
+from core.errors import Unavailable
+from core.settings import Settings
+from engines.catalogue import Catalogue
+
+#: who may read what in the sample bank
+ROLES = {
+    "admin": (("staff", "risk"), ("ask", "generate", "documents", "ingest", "adapters", "eval", "admin")),
+    "staff": (("staff",), ("ask", "documents", "adapters")),
+    "customer": ((), ("ask", "documents")),
+}
+QUESTION = "What interest rate does the bank pay on a 12-month term deposit?"
+
+
+def run_demo(settings: Settings, config: Path | None) -> None:
+    """Prepare, serve, ask once; returns when the service is stopped.
+
+    Raises:
+        Unavailable: the sample bank could not be taken in.
+    """
+    errors.print("[bold]1/3[/] taking in the sample bank (unchanged files are left alone)")
+    bank = Path(str(files("examples"))) / "bank"
+    command = [sys.executable, "-m", "core", *(["--config", str(config)] if config else []), "ingest", str(bank)]
+    if subprocess.run(command, env=dict(os.environ), check=False).returncode != 0:  # noqa: S603, our own program
+        raise Unavailable("the sample bank could not be taken in; the lines above say why. `bankassist doctor` looks for what is missing.")
+    keys = _keys(settings)
+    errors.print("[bold]2/3[/] loading the models")
+    with open_application(settings, lambda line: errors.print(line)) as application:
+        serve(application, config, lambda port: _show(f"http://{settings.service.host}:{port}", keys))
+
+
+def _keys(settings: Settings) -> dict[str, str]:
+    """The keys of the three roles, made once and kept in a file that only the owner can read."""
+    path = settings.home / "demo-keys.json"
+    url = settings.catalogue.url
+    catalogue = Catalogue.open(settings.home, url.get_secret_value() if url else None)
+    try:
+        if path.exists():
+            kept: dict[str, str] = json.loads(path.read_text("utf8"))
+            return kept
+        made = {role: catalogue.keys.create(f"demo {role}", groups, scopes) for role, (groups, scopes) in ROLES.items()}
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf8") as file:
+            json.dump(made, file)
+        return made
+    finally:
+        catalogue.close()
+
+
+def _show(url: str, keys: dict[str, str]) -> None:
+    """Ask one question over REST and print what to do next."""
+    request = urllib.request.Request(  # noqa: S310, our own address
+        f"{url}/v1/answers",
+        data=json.dumps({"question": QUESTION}).encode(),
+        headers={"Authorization": f"Bearer {keys['customer']}", "Content-Type": "application/json"},
+    )
+    errors.print("[bold]3/3[/] one question over REST\n")
+    with urllib.request.urlopen(request, timeout=120) as response:  # noqa: S310
+        answer = AnswerOut.model_validate_json(response.read())
+    console.print(Text(QUESTION, style="italic"))
+    show_answer(answer, console)
+    console.print("\n[bold]The service is up.[/] Its keys for the sample bank:")
+    for role, key in keys.items():
+        console.print(f"  {role:9} {key}")
+    console.print("\nAsk it yourself:")
+    body = json.dumps({"question": "What is the monthly fee of the everyday account?"})
+    console.print(
+        Text(f"  curl {url}/v1/answers -H 'Authorization: Bearer {keys['customer']}' -H 'Content-Type: application/json' -d '{body}'"), soft_wrap=True
+    )
+    console.print(f"The interface is described at {url}/openapi.json. Ctrl-C stops the service.")

@@ -1,0 +1,85 @@
+"""`bankassist doctor`: what this machine lacks, and how to get it."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from core.errors import BankassistError
+from core.settings import Settings
+
+#: what each role imports, by the extra that brings it
+_EXTRAS = {
+    "serve": ("torch", "transformers", "peft", "sentence_transformers", "faiss", "tantivy", "fastapi", "uvicorn", "sklearn", "prometheus_client", "stdnum"),
+    "ingest": ("pypdfium2", "pdfplumber", "docx", "openpyxl", "lxml", "markdown_it", "charset_normalizer"),
+    "elastic": ("elasticsearch",),
+    "samples": ("reportlab",),
+}
+_FREE_GIB = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``remedy`` is a command or a sentence that says what to do; empty when nothing is needed."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str = ""
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Look at everything that the program needs on this machine."""
+    findings = [
+        Finding("Python", sys.version_info >= (3, 11), platform.python_version(), "" if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed")
+    ]
+    for extra, modules in _EXTRAS.items():
+        missing = [module for module in modules if find_spec(module) is None]
+        remedy = f"pip install -c constraints.txt 'bankassist[{extra}]'" if missing else ""
+        findings.append(Finding(f"extra {extra}", not missing, f"lacks {', '.join(missing)}" if missing else f"{len(modules)} packages", remedy))
+    findings.append(_try("home folder", lambda: _home(settings)))
+    findings.append(_try("generation model", lambda: _model(settings, settings.models.generation)))
+    findings.append(_try("embedding model", lambda: _model(settings, settings.models.embedding)))
+    findings.append(_try("catalogue", lambda: _catalogue(settings)))
+    return findings
+
+
+def _try(name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, look())
+    except BankassistError as error:
+        return Finding(name, False, error.code, error.message)
+    except OSError as error:
+        return Finding(name, False, str(error), f"make {error.filename or 'the folder'} writable, or set BANKASSIST_HOME")
+
+
+def _home(settings: Settings) -> str:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    probe = settings.home / ".doctor"
+    probe.write_text("", encoding="utf8")
+    probe.unlink()
+    free = shutil.disk_usage(settings.home).free / 1024**3
+    if free < _FREE_GIB:
+        raise OSError(f"only {free:.1f} GiB free in {settings.home}; converted models and index want {_FREE_GIB}")
+    return f"{settings.home}, {free:.0f} GiB free"
+
+
+def _model(settings: Settings, name: str) -> str:
+    from engines.models import locate
+
+    folder = locate(name, settings.home / "cache")
+    return f"{name} ({folder.digest[:12]})"
+
+
+def _catalogue(settings: Settings) -> str:
+    from engines.catalogue import Catalogue
+
+    url = settings.catalogue.url
+    catalogue = Catalogue.open(settings.home, url.get_secret_value() if url else None)
+    counts = catalogue.documents.counts()
+    catalogue.close()
+    return f"{counts['documents']} documents, {counts['chunks']} chunks"

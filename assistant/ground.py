@@ -1,0 +1,108 @@
+"""Is every sentence of an answer true to what it cites? Checked without another model, sentence by sentence.
+
+Markers must name passages of the prompt; every number, rate, amount, date and code must occur in a cited passage, and most
+words must too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.prompts import NOT_FOUND
+from core.text.language import HAN, language_of
+from core.text.markers import split_markers
+from core.text.numbers import Quantity, quantities, unsupported
+from core.text.places import place_of
+from core.text.sentences import sentences
+from core.text.stop_words import STOP_WORDS
+from core.text.tokens import index_tokens
+from core.types import Check, Citation, Passage, Sentence
+
+#: share of a sentence's words that must stand in what it cites
+_WORDS = 0.6
+
+
+class SentenceChecker(Protocol):
+    """Checks the sentences of one answer in order."""
+
+    def check(self, text: str) -> Sentence: ...
+
+
+@dataclass(frozen=True)
+class Checker:
+    """The checks of an ordinary answer."""
+
+    passages: Sequence[Passage]
+
+    def check(self, text: str) -> Sentence:
+        """One sentence with its markers."""
+        marked = split_markers(text)
+        valid = tuple(number for number in marked.numbers if 1 <= number <= len(self.passages))
+        sources = [source_text(self.passages[number - 1]) for number in valid]
+        wrong = unsupported(marked.text, sources)
+        checks = (self._markers(marked.numbers, valid), numbers_check(marked.text, wrong), words_check(marked.text, sources))
+        return Sentence(marked.text, valid, checks, len(quantities(marked.text)), len(wrong))
+
+    def _markers(self, numbers: Sequence[int], valid: Sequence[int]) -> Check:
+        if not numbers:
+            return Check("citation", False, "no passage is cited")
+        foreign = [number for number in numbers if number not in valid]
+        return Check("citation", not foreign, f"there is no passage {foreign[0]}" if foreign else f"cites {', '.join(map(str, valid))}")
+
+
+def source_text(passage: Passage) -> str:
+    """What a citation of the passage covers: its title and headings, and its text."""
+    return f"{passage.title}\n{' > '.join(passage.heading_path)}\n{passage.text}"
+
+
+def citations(sentences_kept: Sequence[Sentence], passages: Sequence[Passage]) -> tuple[Citation, ...]:
+    """Where in the documents the kept sentences point, in the order of passages."""
+    found: dict[int, Citation] = {}
+    for sentence in sentences_kept:
+        for number in sentence.citations:
+            if number not in found:
+                found[number] = cite(passages[number - 1], number, sentence.text)
+    return tuple(found[number] for number in sorted(found))
+
+
+def cite(passage: Passage, number: int, text: str) -> Citation:
+    """The sentence or table row of the passage that the text was taken from; the whole passage if it is nowhere to the letter."""
+    start, end = 0, len(passage.text)
+    words = text.rstrip(".。 ")
+    at = place_of(words, passage.text)
+    if at < 0:
+        at = passage.text.find(words)
+    if at >= 0 and words:
+        for span in sentences(passage.text):
+            if span.start <= at < span.end:
+                start, end = span.start, span.end
+    quote = passage.text[start:end]
+    return Citation(
+        number, passage.document_id, passage.version, passage.title, passage.heading_path, passage.page, passage.start + start, passage.start + end, quote
+    )
+
+
+def says_not_found(text: str) -> bool:
+    """Whether the model says that the passages hold no answer."""
+    return split_markers(text).text.strip(" .。").lower().startswith(NOT_FOUND.strip(".").lower())
+
+
+def numbers_check(text: str, wrong: Sequence[Quantity]) -> Check:
+    if wrong:
+        return Check("numbers", False, f"{', '.join(quantity.text for quantity in wrong)}: in no cited passage")
+    return Check("numbers", True, "all found in the cited passages" if quantities(text) else "no numbers")
+
+
+def words_check(text: str, sources: Sequence[str]) -> Check:
+    # numbers have their own check, in which other ways of writing them count
+    tokens = [token for token in index_tokens(text) if token not in STOP_WORDS and not token[0].isdigit()]
+    known = {token for source in sources for token in index_tokens(source)}
+    if not tokens:
+        return Check("words", True, "no words to compare")
+    if sources and language_of(text) != language_of("\n".join(sources)):
+        return Check("words", True, "not compared between languages")
+    # where a Chinese word is cut depends on its neighbours, so those are looked for in the text itself
+    share = sum(token in known or (HAN.match(token) is not None and any(token in source for source in sources)) for token in tokens) / len(tokens)
+    return Check("words", share >= _WORDS, f"{share:.0%} of the words in the cited passages")

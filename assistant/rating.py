@@ -1,0 +1,155 @@
+"""A proposed loan rating: the model's lines read into reasons, each comparison computed again.
+
+The model proposes, arithmetic disposes: a line such as ``Debt-to-income ratio 46%: high, above 43% [2]`` passes when 46% is
+a figure of the application, ``above 43%`` stands in the cited passage under ``high``, and 46 is above 43. The rating must be
+the worst of its reasons.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from assistant.ground import numbers_check, source_text
+from core.text.markers import split_markers
+from core.text.numbers import Quantity, quantities, unsupported
+from core.types import Check, Passage, Sentence
+
+RATINGS = ("low", "medium", "high")
+_BAND = {"low": "low", "medium": "medium", "high": "high", "低": "low", "中": "medium", "高": "high"}
+_REASON = re.compile(r"(?P<name>.+?)\s?(?P<value>\d[\d.,]*%?)\s?[:：]\s?(?P<band>low|medium|high|低|中|高)[,，]\s?(?P<words>.+)", re.IGNORECASE)
+_RATING = re.compile(r"(?P<before>Rating:|评级[:：])\s?(?P<band>low|medium|high|低|中|高)\W*", re.IGNORECASE)
+_LABEL = re.compile(r"\b(low|medium|high)\b|([低中高])(?=风险|[:：])", re.IGNORECASE)
+#: limits in words: what a value must be to the number beside them; longer ones first, "no more than" is no "more than"
+_LIMITS: Sequence[tuple[str, str]] = (
+    (r"(?:at most|up to|no more than|not more than|不超过|不高于|至多)\s*{n}|{n}\s*(?:or less|or fewer|及以下|以下（含）)", "<="),
+    (r"(?:at least|no fewer than|no less than|from|不少于|不低于|至少)\s*{n}|{n}\s*(?:or more|及以上)", ">="),
+    (r"(?:above|over|more than|超过|高于)\s*{n}", ">"),
+    (r"(?:below|fewer than|less than|under|少于|低于|不足)\s*{n}", "<"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    measure: str
+    value: str
+    rating: str
+    words: str
+    citation: int | None
+
+
+@dataclass
+class RatingChecker:
+    """Checks the lines of a rating in order and keeps what they say."""
+
+    passages: Sequence[Passage]
+    question: str
+    reasons: list[Reason] = field(default_factory=list)
+    rating: str | None = None
+
+    def check(self, text: str) -> Sentence:
+        if match := _RATING.fullmatch(text.strip()):
+            self.rating = _BAND[match["band"].lower()]
+            worst = max((RATINGS.index(reason.rating) for reason in self.reasons), default=-1)
+            passed = worst >= 0 and RATINGS[worst] == self.rating
+            return Sentence(text.strip(), (), (Check("rating", passed, "the worst of the reasons" if passed else "not the worst of the reasons"),))
+        marked = split_markers(text)
+        valid = tuple(number for number in marked.numbers if 1 <= number <= len(self.passages))
+        match = _REASON.fullmatch(marked.text)
+        if match is None or len(valid) != 1:
+            problem = "not of the form MEASURE VALUE: RATING, LIMIT [PASSAGE]"
+            return Sentence(marked.text, valid, (Check("form", False, problem),), len(quantities(marked.text)))
+        passage = source_text(self.passages[valid[0] - 1])
+        band = _BAND[match["band"].lower()]
+        self.reasons.append(Reason(match["name"].strip(), match["value"], band, match["words"].strip(), valid[0]))
+        wrong = unsupported(marked.text, [self.question, passage])
+        checks = (
+            Check("citation", True, f"cites {valid[0]}"),
+            numbers_check(marked.text, wrong),
+            _given(match["value"], self.question),
+            _limit(match["words"].strip(), band, passage),
+            _comparison(match["value"], match["words"]),
+        )
+        return Sentence(marked.text, valid, checks, len(quantities(marked.text)), len(wrong))
+
+
+def structured(checker: RatingChecker, probabilities: Mapping[str, float] | None) -> dict[str, Any]:
+    """The rating as a JSON document. ``probabilities`` come from the likelihoods of the label tokens, never from the text."""
+    return {
+        "rating": checker.rating,
+        "probabilities": {name: round(value, 4) for name, value in probabilities.items()} if probabilities else None,
+        "reasons": [
+            {"measure": reason.measure, "value": reason.value, "rating": reason.rating, "limit": reason.words, "citation": reason.citation}
+            for reason in checker.reasons
+        ],
+        "decision_support": True,
+    }
+
+
+def before_rating(draft: str) -> tuple[str, tuple[str, str, str]] | None:
+    """The draft up to its rating, and the labels that could follow; None without a rating line."""
+    matches = list(_RATING.finditer(draft))
+    if not matches:
+        return None
+    match = matches[-1]
+    chinese = match["before"].startswith("评级")
+    return draft[: match.end("before")], ("低", "中", "高") if chinese else (" low", " medium", " high")
+
+
+def _given(value: str, question: str) -> Check:
+    passed = not unsupported(value, [question])
+    return Check("input", passed, f"{value} is {'' if passed else 'not '}in the application")
+
+
+def _limit(words: str, band: str, passage: str) -> Check:
+    """The limit stands in the passage, and nowhere only under another rating."""
+    labels = [_label_near(passage, match.start(), match.end()) for match in re.finditer(re.escape(words), passage)]
+    if not labels:
+        return Check("limit", False, f"'{words}' is not in the cited passage")
+    passed = any(label in (None, band) for label in labels)
+    return Check("limit", passed, f"'{words}' is the limit of {band}" if passed else f"'{words}' is the limit of {labels[0]}")
+
+
+def _label_near(passage: str, start: int, end: int) -> str | None:
+    """The rating that a limit belongs to: named just before it, as in tables and English clauses, or behind it, as in Chinese ones."""
+    line = passage[passage.rfind("\n", 0, start) + 1 : start]
+    row = line.rpartition("\n")[2]
+    before = list(_LABEL.finditer(row))
+    after = _LABEL.search(passage[end : end + 8].split("\n")[0])
+    if row.startswith(("Rating:", "Risk:", "评级:", "风险等级:")) and before:
+        return _BAND[before[0][0].lower()]  # a table with a row per rating
+    if after and after[2]:
+        return _BAND[after[2]]
+    if before and len(row) - before[-1].end() <= 10:
+        return _BAND[before[-1][0].lower()]
+    return None
+
+
+def _comparison(value: str, words: str) -> Check:
+    """Whether the value keeps every limit that the words state."""
+    number = _plain(quantities(value))
+    limits = _limits(words)
+    if number is None or not limits:
+        return Check("comparison", False, f"'{words}' states no limit to compare with")
+    for sign, limit in limits:
+        if not {"<=": number <= limit, ">=": number >= limit, "<": number < limit, ">": number > limit}[sign]:
+            return Check("comparison", False, f"{value} is not {sign} {limit}")
+    return Check("comparison", True, f"{value} is {words}")
+
+
+def _limits(words: str) -> list[tuple[str, Decimal]]:
+    found: list[tuple[str, Decimal]] = []
+    left = words
+    for pattern, sign in _LIMITS:
+        for match in re.finditer(pattern.replace("{n}", r"(\d[\d.,]*)\s?%?"), left, re.IGNORECASE):
+            digits = next(group for group in match.groups() if group)
+            found.append((sign, Decimal(digits.rstrip(".,").replace(",", ""))))
+            left = left[: match.start()] + " " * (match.end() - match.start()) + left[match.end() :]
+    return found
+
+
+def _plain(found: Sequence[Quantity]) -> Decimal | None:
+    return found[0].value if len(found) == 1 and isinstance(found[0].value, Decimal) else None

@@ -1,0 +1,57 @@
+"""The one retrieval gateway. Nobody reaches the index around it, and it does nothing without a Principal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from assistant.evidence import EvidenceJudge, coverage
+from core.fusion import fuse
+from core.ports import Embedder, Filter, Index
+from core.settings import Retrieval
+from core.text.language import language_of
+from core.text.tokens import index_tokens
+from core.types import Evidence, Found, Passage, Query
+from engines.catalogue.documents import Documents, searched_text
+
+
+@dataclass(frozen=True)
+class Retriever:
+    """Both legs of the index inside the caller's groups and the day asked for, fused, and looked up in the catalogue."""
+
+    index: Index
+    documents: Documents
+    embedder: Embedder
+    judge: EvidenceJudge
+    settings: Retrieval
+
+    def search(self, query: Query, top_k: int) -> Found:
+        """The best passages, at most ``top_k``, and how well they fit."""
+        text = _with_context(query)
+        language = language_of(query.text)
+        tokens = index_tokens(text)
+        only = Filter(query.principal.readable, query.as_of)
+        vector = self.embedder.embed_queries([text])[0] if language in self.embedder.languages else None
+        self.index.refresh()
+        legs = self.index.search(vector, tokens, only, self.settings.depth)
+        rankings = {"vector": [hit.chunk_id for hit in legs.vector], "word": [hit.chunk_id for hit in legs.word]}
+        fused = fuse(rankings, {"vector": self.settings.vector_weight, "word": self.settings.word_weight}, self.settings.rrf_k)
+        readable = self.documents.readable_passages([one.id for one in fused], only) if fused else {}
+        passages: list[Passage] = []
+        for one in fused:
+            if one.id in readable and len(passages) < top_k:
+                passages.append(replace(readable[one.id], rank=len(passages) + 1, legs=one.ranks, score=one.score))
+        shown = {passage.chunk_id for passage in passages}
+        cosine = max((hit.score for hit in legs.vector if hit.chunk_id in shown), default=0.0)
+        share = coverage(tokens, [index_tokens(searched_text(passage.title, passage.heading_path, passage.text)) for passage in passages])
+        sufficient = bool(passages) and self.judge.sufficient(cosine if vector is not None else None, share, language)
+        return Found(tuple(passages), language, Evidence(cosine, share, sufficient))
+
+    def given(self, query: Query, passages: tuple[Passage, ...]) -> Found:
+        """Passages that the caller brought: nothing is searched, and whether they answer is the model's to say."""
+        return Found(passages, language_of(query.text), Evidence(0.0, 0.0, True))
+
+
+def _with_context(query: Query) -> str:
+    """A follow-up question is searched together with the question before it."""
+    earlier = [turn.content for turn in query.history if turn.role == "user"]
+    return f"{earlier[-1]} {query.text}" if earlier else query.text

@@ -1,0 +1,123 @@
+"""Which adapter answers: a small calibrated classifier over the embedding of the question, which may abstain.
+
+It is fitted at start on the tasks' routing examples and on examples that no task should answer. Its probabilities are
+calibrated by cross-validation; below the threshold, or for a question outside all tasks, the base model answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adapters.tasks import Task
+from core.errors import NotFound
+from core.ports import Embedder, Vectors
+from core.types import AdapterRef, Language, Principal, Route
+from engines.catalogue.adapters import AdapterRegistry
+
+OUTSIDE = "other"
+BASE = "base"
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class RouteModel:
+    """A fitted classifier. ``labels`` are task names and :data:`OUTSIDE`."""
+
+    labels: tuple[str, ...]
+    classifier: Any
+
+    def probabilities(self, vector: Vectors) -> dict[str, float]:
+        row = self.classifier.predict_proba(vector.reshape(1, -1))[0]
+        return {label: float(probability) for label, probability in zip(self.labels, row, strict=True)}
+
+
+def fit(examples: Mapping[str, Mapping[Language, Sequence[str]]], embedder: Embedder, cache: Path) -> RouteModel:
+    """Fit the classifier on labelled examples; their embeddings are kept in the cache folder."""
+    texts = [(label, text) for label in sorted(examples) for language in sorted(examples[label]) for text in examples[label][language]]
+    vectors = _embedded([text for _, text in texts], embedder, cache)
+    labels = [label for label, _ in texts]
+    return RouteModel(tuple(sorted(set(labels))), fit_vectors(vectors, labels))
+
+
+def fit_vectors(vectors: Vectors, labels: Sequence[str]) -> Any:
+    """Multinomial logistic regression; its strength is chosen by the log loss of held-out folds, which is what calibrates it."""
+    from sklearn.linear_model import LogisticRegressionCV
+
+    classifier = LogisticRegressionCV(Cs=[3.0, 10.0, 30.0, 100.0], cv=5, scoring="neg_log_loss", max_iter=2000, use_legacy_attributes=False, l1_ratios=(0.0,))
+    return classifier.fit(vectors, list(labels))
+
+
+def _embedded(texts: list[str], embedder: Embedder, cache: Path) -> Vectors:
+    digest = hashlib.sha256("\n".join([embedder.digest, *texts]).encode()).hexdigest()[:16]
+    path = cache / "routing" / f"{digest}.npy"
+    if path.exists():
+        return np.asarray(np.load(path, allow_pickle=False), np.float32)
+    vectors = embedder.embed_queries(texts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp.npy")
+    np.save(temporary, vectors, allow_pickle=False)
+    temporary.replace(path)
+    return vectors
+
+
+@dataclass(frozen=True)
+class Router:
+    """Chooses among the tasks that the caller may use and that have an active adapter."""
+
+    model: RouteModel
+    tasks: Mapping[str, Task]
+    registry: AdapterRegistry
+    embedder: Embedder
+    threshold: float
+
+    def route(self, question: str, principal: Principal, wanted: str = AUTO) -> Route:
+        """The route of a question; an adapter named by the caller wins over the classifier.
+
+        Raises:
+            NotFound: no such adapter for this caller.
+        """
+        if wanted == BASE:
+            return Route(None, None, 1.0, "the request named the base model")
+        if wanted != AUTO:
+            return Route(wanted.partition("@")[0], self.named(wanted, principal), 1.0, "the request named the adapter")
+        probabilities = self.model.probabilities(self.embedder.embed_queries([question])[0])
+        allowed = {label: probabilities[label] for label in probabilities if label == OUTSIDE or self._active(label, principal) is not None}
+        total = sum(allowed.values())
+        ranked = sorted(((label, probability / total) for label, probability in allowed.items()), key=lambda item: -item[1])
+        (best, confidence), others = ranked[0], tuple((label, round(probability, 4)) for label, probability in ranked[1:])
+        if best == OUTSIDE:
+            return Route(None, None, confidence, "no task is for this question: the base model answers", others)
+        if confidence < self.threshold:
+            return Route(None, None, confidence, f"no task is sure enough ({best} is nearest): the base model answers", ((best, round(confidence, 4)), *others))
+        return Route(best, self._active(best, principal), confidence, "the question is like the task's examples", others)
+
+    def named(self, wanted: str, principal: Principal) -> AdapterRef:
+        """The adapter ``NAME`` (its active version) or ``NAME@VERSION``.
+
+        Raises:
+            NotFound: there is none, or this caller may not use it, which looks the same.
+        """
+        name, _, version = wanted.partition("@")
+        if not self._allowed(name, principal) or (version and not version.isdigit()):
+            raise NotFound(f"no adapter {wanted!r}", code="adapter_not_found", param="adapter")
+        try:
+            return self.registry.get(name, int(version) if version else None).ref
+        except NotFound:
+            raise NotFound(f"no adapter {wanted!r}", code="adapter_not_found", param="adapter") from None
+
+    def _allowed(self, name: str, principal: Principal) -> bool:
+        return name in self.tasks and bool(principal.readable & set(self.tasks[name].groups))
+
+    def _active(self, name: str, principal: Principal) -> AdapterRef | None:
+        if not self._allowed(name, principal):
+            return None
+        try:
+            return self.registry.get(name).ref
+        except NotFound:
+            return None

@@ -1,0 +1,379 @@
+"""The documents that REST and the command line exchange with callers, and the one conversion into each (DESIGN, section 9)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from adapters.tasks import Task
+from core.types import Answer, Citation, FileResult, Found, Job, Passage, Route, Sentence
+from engines.catalogue.adapters import AdapterInfo
+from engines.catalogue.documents import VersionInfo
+
+#: what may stand in the place of an adapter; which of them exist is the registry's to say
+ADAPTER = r"^[a-z0-9][a-z0-9._-]{0,63}(@[0-9]{1,9})?$"
+
+
+class _In(BaseModel):
+    """Requests: an unknown field is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Out(BaseModel):
+    """Answers."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class TurnIn(_In):
+    role: Literal["user", "assistant"]
+    content: str
+
+
+class AnswerRequest(_In):
+    question: str = Field(description="the question, in English or Chinese")
+    adapter: Annotated[str, Field(pattern=ADAPTER)] = Field("auto", description="auto, base, NAME or NAME@VERSION")
+    use_rag: bool = Field(True, description="false needs the scope `generate` and gives an unchecked answer")
+    as_of: date | None = Field(None, description="the day whose rules are asked for; default: today in the bank's time zone")
+    top_k: int = Field(5, ge=1, le=20, description="passages to retrieve at most")
+    history: list[TurnIn] = Field(default_factory=list, description="earlier turns of the conversation, oldest first")
+    stream: bool = Field(False, description="server-sent events: route, passages, sentence, answer, error")
+
+
+class SearchRequest(_In):
+    query: str
+    top_k: int = Field(5, ge=1, le=20)
+    as_of: date | None = None
+
+
+class PassageIn(_In):
+    title: str = Field("", max_length=500)
+    text: str = Field(min_length=1)
+
+
+class GenerateRequest(_In):
+    input: str
+    adapter_id: Annotated[str, Field(pattern=ADAPTER)] = Field(description="base, NAME or NAME@VERSION")
+    passages: list[PassageIn] | None = Field(None, max_length=20, description="with passages the answer is checked against them")
+    max_tokens: int = Field(192, ge=1, le=1024)
+    seed: int = 0
+
+
+class CheckOut(_Out):
+    name: str
+    passed: bool
+    detail: str
+
+
+class SentenceOut(_Out):
+    text: str
+    citations: list[int]
+    checks: list[CheckOut]
+
+
+class CitationOut(_Out):
+    n: int
+    document_id: str
+    version: int
+    title: str
+    heading_path: list[str]
+    page: int | None
+    start: int
+    end: int
+    quote: str
+
+
+class AlternativeOut(_Out):
+    task: str
+    confidence: float
+
+
+class RouteOut(_Out):
+    adapter: str
+    version: int | None
+    confidence: float
+    reason: str
+    alternatives: list[AlternativeOut]
+
+
+class GroundingOut(_Out):
+    numbers_checked: int
+    numbers_unsupported: int
+    sentences_dropped: int
+
+
+class UsageOut(_Out):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class AnswerOut(_Out):
+    id: str
+    kind: Literal["answered", "refused", "handed_off"]
+    text: str
+    reason: str | None
+    sentences: list[SentenceOut]
+    citations: list[CitationOut]
+    route: RouteOut
+    structured: dict[str, Any] | None
+    grounding: GroundingOut
+    as_of: date
+    usage: UsageOut
+    timings: dict[str, float]
+    audit_id: str
+    status: Literal["final", "pending_review", "unchecked"]
+
+
+class GenerateOut(_Out):
+    id: str
+    text: str
+    adapter: str
+    version: int | None
+    finish_reason: str
+    usage: UsageOut
+    audit_id: str
+    status: Literal["unchecked"]
+
+
+class PassageOut(_Out):
+    rank: int
+    document_id: str
+    version: int
+    title: str
+    heading_path: list[str]
+    page: int | None
+    start: int
+    end: int
+    text: str
+    legs: dict[str, int | None]
+    score: float | None = Field(None, description="only with the scope `eval`")
+
+
+class SearchOut(_Out):
+    query: str
+    language: Literal["en", "zh"]
+    as_of: date
+    passages: list[PassageOut]
+    timings: dict[str, float]
+
+
+class VersionOut(_Out):
+    document_id: str
+    version: int
+    state: Literal["ready", "withdrawn"]
+    title: str
+    language: str
+    product: str | None
+    data_level: str
+    groups: list[str]
+    valid_from: date | None
+    valid_until: date | None
+    in_force: list[tuple[date | None, date | None]]
+    recorded_at: datetime
+    withdrawn_at: datetime | None
+    file_name: str
+    media_type: str
+    chunks: int
+
+
+class DocumentsOut(_Out):
+    documents: list[VersionOut]
+    next_cursor: str | None
+
+
+class DocumentOut(_Out):
+    document_id: str
+    versions: list[VersionOut]
+
+
+class TextOut(_Out):
+    document_id: str
+    version: int
+    start: int
+    end: int
+    length: int
+    text: str
+
+
+class WithdrawnOut(_Out):
+    document_id: str
+    versions_withdrawn: int
+
+
+class JobAcceptedOut(_Out):
+    job_id: str
+
+
+class FileOut(_Out):
+    path: str
+    state: Literal["indexed", "unchanged", "refused"]
+    reason: str | None
+    code: str | None
+    document_id: str | None
+    version: int | None
+    chunks: int
+
+
+class JobOut(_Out):
+    id: str
+    state: Literal["queued", "running", "done", "partly_done", "failed", "cancelled"]
+    reason: str | None
+    created_at: datetime
+    counts: dict[str, int]
+    files: list[FileOut]
+    timings: dict[str, float]
+
+
+class JobsOut(_Out):
+    jobs: list[JobOut]
+
+
+class AdapterOut(_Out):
+    name: str
+    version: int
+    state: str
+    kind: str
+    description: str
+    digest: str
+    base_digest: str
+    created_at: datetime
+    activated_at: datetime | None
+
+
+class AdaptersOut(_Out):
+    adapters: list[AdapterOut]
+
+
+def answer_out(answer: Answer) -> AnswerOut:
+    used = answer.usage
+    return AnswerOut(
+        id=answer.id,
+        kind=answer.kind.value,
+        text=answer.text,
+        reason=answer.reason,
+        sentences=[sentence_out(sentence) for sentence in answer.sentences],
+        citations=[_citation_out(citation) for citation in answer.citations],
+        route=route_out(answer.route),
+        structured=dict(answer.structured) if answer.structured is not None else None,
+        grounding=GroundingOut(
+            numbers_checked=answer.grounding.numbers_checked,
+            numbers_unsupported=answer.grounding.numbers_unsupported,
+            sentences_dropped=answer.grounding.sentences_dropped,
+        ),
+        as_of=answer.as_of,
+        usage=usage_out(used["prompt_tokens"], used["completion_tokens"]),
+        timings=dict(answer.timings),
+        audit_id=answer.audit_id,
+        status=answer.status.value,
+    )
+
+
+def usage_out(prompt_tokens: int, completion_tokens: int) -> UsageOut:
+    return UsageOut(prompt_tokens=prompt_tokens, completion_tokens=completion_tokens, total_tokens=prompt_tokens + completion_tokens)
+
+
+def sentence_out(sentence: Sentence) -> SentenceOut:
+    checks = [CheckOut(name=check.name, passed=check.passed, detail=check.detail) for check in sentence.checks]
+    return SentenceOut(text=sentence.text, citations=list(sentence.citations), checks=checks)
+
+
+def _citation_out(citation: Citation) -> CitationOut:
+    return CitationOut(
+        n=citation.n,
+        document_id=citation.document_id,
+        version=citation.version,
+        title=citation.title,
+        heading_path=list(citation.heading_path),
+        page=citation.page,
+        start=citation.start,
+        end=citation.end,
+        quote=citation.quote,
+    )
+
+
+def route_out(route: Route) -> RouteOut:
+    return RouteOut(
+        adapter=route.adapter.name if route.adapter else "base",
+        version=route.adapter.version if route.adapter else None,
+        confidence=round(route.confidence, 4),
+        reason=route.reason,
+        alternatives=[AlternativeOut(task=task, confidence=confidence) for task, confidence in route.alternatives],
+    )
+
+
+def passage_out(passage: Passage, *, with_score: bool) -> PassageOut:
+    return PassageOut(
+        rank=passage.rank,
+        document_id=passage.document_id,
+        version=passage.version,
+        title=passage.title,
+        heading_path=list(passage.heading_path),
+        page=passage.page,
+        start=passage.start,
+        end=passage.end,
+        text=passage.text,
+        legs={leg: passage.legs.get(leg) for leg in ("vector", "word")},
+        score=passage.score if with_score else None,
+    )
+
+
+def search_out(query: str, as_of: date, found: Found, seconds: float, *, with_score: bool) -> SearchOut:
+    passages = [passage_out(passage, with_score=with_score) for passage in found.passages]
+    return SearchOut(query=query, language=found.language, as_of=as_of, passages=passages, timings={"total": round(seconds, 4)})
+
+
+def version_out(info: VersionInfo) -> VersionOut:
+    return VersionOut(
+        document_id=info.document_id,
+        version=info.number,
+        state="ready" if info.state == "ready" else "withdrawn",
+        title=info.title,
+        language=info.language,
+        product=info.product,
+        data_level=info.data_level,
+        groups=list(info.groups),
+        valid_from=info.valid_from,
+        valid_until=info.valid_until,
+        in_force=[(window.start, window.end) for window in info.in_force],
+        recorded_at=info.recorded_at,
+        withdrawn_at=info.withdrawn_at,
+        file_name=info.file_name,
+        media_type=info.media_type,
+        chunks=info.chunks,
+    )
+
+
+def job_out(job: Job) -> JobOut:
+    return JobOut(
+        id=job.id,
+        state=job.state.value,
+        reason=job.reason,
+        created_at=job.created_at,
+        counts=dict(job.counts),
+        files=[_file_out(file) for file in job.files],
+        timings=dict(job.timings),
+    )
+
+
+def _file_out(file: FileResult) -> FileOut:
+    return FileOut(
+        path=file.path, state=file.state.value, reason=file.reason, code=file.code, document_id=file.document_id, version=file.version, chunks=file.chunks
+    )
+
+
+def adapter_out(info: AdapterInfo, task: Task) -> AdapterOut:
+    return AdapterOut(
+        name=info.ref.name,
+        version=info.ref.version,
+        state=info.state,
+        kind=str(info.manifest.get("kind", "")),
+        description=task.description,
+        digest=info.ref.digest,
+        base_digest=str(info.manifest["base"]["digest"]),
+        created_at=info.created_at,
+        activated_at=info.activated_at,
+    )

@@ -1,0 +1,474 @@
+"""The REST interface: every route, its rights, its errors."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from assistant.api.app import create_app
+from assistant.api.routes.documents import SUPPORTED
+from assistant.bootstrap import Application
+from engines.catalogue.jobs import ClaimedJob
+from engines.catalogue.keys import SCOPES
+from ingest.readers.formats import FORMATS
+from tests.assistant.test_answer import ASK, GUIDE_TEXT, Running, answering
+from tests.fakes import ScriptedGenerator
+
+
+class Client:
+    """A caller with a key."""
+
+    def __init__(self, http: TestClient, key: str) -> None:
+        self.http = http
+        self.headers = {"Authorization": f"Bearer {key}"}
+
+    def post(self, path: str, body: Any) -> Any:
+        return self.http.post(path, json=body, headers=self.headers)
+
+    def get(self, path: str, **query: Any) -> Any:
+        return self.http.get(path, params=query, headers=self.headers)
+
+
+class Service:
+    def __init__(self, application: Application, generator: ScriptedGenerator, app: FastAPI, http: TestClient) -> None:
+        self.application, self.generator, self.app, self.http = application, generator, app, http
+        keys = application.parts.catalogue.keys
+        self.customer = Client(http, keys.create("customer", [], ["ask", "documents"]))
+        self.staff = Client(http, keys.create("staff", ["staff"], ["ask", "documents", "generate", "adapters", "ingest"]))
+        self.admin = Client(http, keys.create("admin", ["staff", "risk"], list(SCOPES)))
+        self.nothing = Client(http, keys.create("nothing", [], ["eval"]))
+
+
+@pytest.fixture
+def service(running: Running) -> Iterator[Service]:
+    application, generator = running
+    app = create_app(application)
+    with TestClient(app, raise_server_exceptions=False) as http:
+        yield Service(application, generator, app, http)
+
+
+def problem(response: Any, status: int, code: str) -> dict[str, Any]:
+    """The whole shape of an error (RFC 9457 with OpenAI's object inside); returns its `error`."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    document = response.json()
+    assert set(document) == {"type", "title", "status", "detail", "instance", "trace_id", "error"}
+    assert all(isinstance(document[name], str) for name in ("type", "title", "detail", "instance", "trace_id"))
+    assert document["status"] == status
+    assert document["trace_id"] == response.headers["x-request-id"]
+    error = document["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["code"] == code, error
+    assert document["detail"] == error["message"]
+    return dict(error)
+
+
+# -- answers ---------------------------------------------------------------------------------------
+
+
+def test_an_answer_has_the_whole_contract(service: Service) -> None:
+    service.generator.write = answering("USD 45.00", "USD 45.00")
+    response = service.customer.post("/v1/answers", {"question": ASK, "adapter": "customer-service"})
+    assert response.status_code == 200
+    answer = response.json()
+    assert list(answer) == [
+        "id", "kind", "text", "reason", "sentences", "citations", "route", "structured", "grounding", "as_of", "usage", "timings", "audit_id", "status",
+    ]  # fmt: skip
+    assert answer["sentences"][0]["text"] == "USD 45.00"
+    assert answer["sentences"][0]["citations"] == [answer["citations"][0]["n"]]
+    assert list(answer["citations"][0]) == ["n", "document_id", "version", "title", "heading_path", "page", "start", "end", "quote"]
+    assert answer["route"] == {"adapter": "customer-service", "version": 1, "confidence": 1.0, "reason": "the request named the adapter", "alternatives": []}
+    assert answer["grounding"] == {"numbers_checked": 1, "numbers_unsupported": 0, "sentences_dropped": 0}
+    # the citation's place is where the document's text has the quote
+    citation = answer["citations"][0]
+    place = service.customer.get(f"/v1/documents/{citation['document_id']}/versions/{citation['version']}/text", start=citation["start"], end=citation["end"])
+    assert place.json()["text"] == citation["quote"] == "The annual fee of the Alpha card is USD 45.00."
+
+
+def events_of(text: str) -> list[tuple[str, Any]]:
+    found = []
+    for block in text.strip().split("\n\n"):
+        name, data = block.split("\n")
+        found.append((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
+    return found
+
+
+def test_a_stream_ends_with_the_unstreamed_document(service: Service) -> None:
+    service.generator.write = answering("USD 45.00", "USD 45.00")
+    body = {"question": ASK, "adapter": "customer-service"}
+    plain = service.customer.post("/v1/answers", body).json()
+    response = service.customer.post("/v1/answers", {**body, "stream": True})
+    assert response.headers["content-type"].startswith("text/event-stream")
+    events = events_of(response.text)
+    assert [name for name, _ in events] == ["route", "passages", "sentence", "answer"]
+    for document in (plain, last := events[-1][1]):
+        for varies in ("id", "audit_id", "timings"):
+            document.pop(varies)
+    assert last == plain
+    assert all("score" not in passage for passage in events[1][1]["passages"])
+
+
+def test_a_stream_that_cannot_begin_is_an_ordinary_error(service: Service) -> None:
+    problem(service.customer.post("/v1/answers", {"question": ASK, "adapter": "no-such", "stream": True}), 404, "adapter_not_found")
+
+
+def test_a_failure_in_the_middle_of_a_stream_is_an_error_event_and_a_broken_body(service: Service) -> None:
+    service.generator.full = True
+    response = service.customer.post("/v1/answers", {"question": ASK, "stream": True})
+    events = events_of(response.text)
+    assert events[-1][0] == "error"
+    assert events[-1][1]["error"]["code"] == "overloaded"
+
+
+def test_as_of_and_history_reach_the_answer(service: Service) -> None:
+    service.generator.write = answering("USD 30.00", "USD 30.00")
+    body = {"question": "And its price?", "as_of": "2025-03-01", "history": [{"role": "user", "content": "annual fee of the Alpha card"}]}
+    answer = service.customer.post("/v1/answers", body).json()
+    assert (answer["text"], answer["as_of"], answer["citations"][0]["version"]) == ("USD 30.00", "2025-03-01", 1)
+
+
+def test_an_unchecked_answer_needs_the_scope_generate(service: Service) -> None:
+    service.generator.write = lambda prompt, adapter: "Anything."
+    assert "generate" in problem(service.customer.post("/v1/answers", {"question": ASK, "use_rag": False}), 403, "missing_scope")["message"]
+    assert service.staff.post("/v1/answers", {"question": ASK, "use_rag": False}).json()["status"] == "unchecked"
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "words"),
+    [
+        pytest.param({"question": ""}, "question", "empty", id="empty question"),
+        pytest.param({"question": "利" * 4001}, "question", "4,001 characters", id="question over the limit"),
+        pytest.param({}, "question", "Field required", id="no question"),
+        pytest.param({"question": "x", "colour": "red"}, "colour", "there is no field", id="unknown field"),
+        pytest.param({"question": "x", "top_k": 21}, "top_k", "less than or equal to 20", id="top_k too large"),
+        pytest.param({"question": "x", "top_k": "many"}, "top_k", "integer", id="top_k of the wrong type"),
+        pytest.param({"question": "x", "as_of": "yesterday"}, "as_of", "date", id="no date"),
+        pytest.param({"question": "x", "adapter": "../../etc/passwd"}, "adapter", "pattern", id="path as an adapter"),
+        pytest.param({"question": "x", "history": [{"role": "system", "content": "obey"}]}, "history.0.role", "'user' or 'assistant'", id="system turn"),
+    ],
+)
+def test_a_bad_question_is_400_and_names_the_field(service: Service, body: dict[str, Any], param: str, words: str) -> None:
+    response = service.customer.post("/v1/answers", body)
+    error = problem(response, 400, response.json()["error"]["code"])
+    assert error["param"] == param
+    assert words in error["message"]
+
+
+def test_what_was_sent_is_never_repeated_in_an_error(service: Service) -> None:
+    response = service.customer.post("/v1/answers", {"question": {"secret": "4111 1111 1111 1111"}})
+    assert response.status_code == 400
+    assert "4111" not in response.text
+
+
+@pytest.mark.parametrize("content", [b"not json", b'{"question": ', b"", b"[1, 2]", b"\xff\xfe"], ids=["words", "cut", "empty", "array", "no UTF-8"])
+def test_wrong_json_is_400(service: Service, content: bytes) -> None:
+    headers = {**service.customer.headers, "Content-Type": "application/json"}
+    response = service.http.post("/v1/answers", content=content, headers=headers)
+    assert response.status_code == 400
+    problem(response, 400, response.json()["error"]["code"])
+
+
+def test_a_full_queue_is_503_and_says_when_to_come_back(service: Service) -> None:
+    service.generator.full = True
+    response = service.customer.post("/v1/answers", {"question": ASK})
+    problem(response, 503, "overloaded")
+    assert 1 <= int(response.headers["retry-after"]) <= 5
+    assert response.headers["x-should-retry"] == "true"
+
+
+def test_an_unexpected_error_is_500_without_its_text(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(service.application.assistant.retriever), "search", lambda *_: 1 / 0)
+    response = service.customer.post("/v1/answers", {"question": ASK})
+    problem(response, 500, "internal_error")
+    assert "division" not in response.text
+
+
+# -- search and generate ---------------------------------------------------------------------------
+
+
+def test_search_shows_passages_and_scores_only_to_evaluators(service: Service) -> None:
+    found = service.customer.post("/v1/search", {"query": "replacement card", "top_k": 2}).json()
+    assert list(found) == ["query", "language", "as_of", "passages", "timings"]
+    first = found["passages"][0]
+    assert (first["rank"], first["document_id"], first["version"], first["text"]) == (1, "card-fees", 2, "A replacement card costs USD 22.00.")
+    assert set(first["legs"]) == {"vector", "word"}
+    assert first["score"] is None
+    assert service.admin.post("/v1/search", {"query": "replacement card"}).json()["passages"][0]["score"] > 0
+
+
+def test_search_is_recorded(service: Service) -> None:
+    service.customer.post("/v1/search", {"query": "card of a.b@bank.example"})
+    with service.application.parts.catalogue.database.read() as connection:
+        kind, body = connection.exec_driver_sql("SELECT kind, body FROM audit ORDER BY sequence DESC LIMIT 1").one()
+    assert kind == "search"
+    assert json.loads(body)["question"] == "card of [EMAIL]"
+
+
+def test_generate_with_passages_is_checked_against_them(service: Service) -> None:
+    service.generator.write = lambda prompt, adapter: " HKD 600 [1]"
+    body = {
+        "input": "What is the annual fee?",
+        "adapter_id": "customer-service",
+        "passages": [{"title": "Fees", "text": "The annual fee is HKD 600."}],
+        "seed": 1,
+        "max_tokens": 64,
+    }
+    answer = service.staff.post("/v1/generate", body).json()
+    assert (answer["kind"], answer["text"], answer["citations"][0]["n"], answer["citations"][0]["quote"]) == (
+        "answered",
+        "HKD 600",
+        1,
+        "The annual fee is HKD 600.",
+    )
+    service.generator.write = lambda prompt, adapter: " HKD 700 [1]"
+    assert service.staff.post("/v1/generate", body).json()["reason"] == "unsupported"
+
+
+def test_generate_without_passages_is_plain_and_unchecked(service: Service) -> None:
+    service.generator.write = lambda prompt, adapter: f"by {adapter}"
+    found = service.staff.post("/v1/generate", {"input": "Hello", "adapter_id": "compliance"}).json()
+    assert (found["text"], found["adapter"], found["version"], found["status"]) == ("by compliance@1", "compliance", 1, "unchecked")
+    assert service.staff.post("/v1/generate", {"input": "Hello", "adapter_id": "base"}).json()["text"] == "by None"
+
+
+def test_a_loan_rating_over_rest(service: Service) -> None:
+    service.generator.write = lambda prompt, adapter: " Missed payments 5: high, above 2 [1]\nRating: high"
+    body = {"input": "Rate: 5 missed payments", "adapter_id": "loan-risk", "passages": [{"text": GUIDE_TEXT}]}
+    answer = service.admin.post("/v1/generate", body).json()
+    assert (answer["status"], answer["structured"]["rating"]) == ("pending_review", "high")
+    problem(service.staff.post("/v1/generate", body), 404, "adapter_not_found")
+
+
+# -- documents and jobs ----------------------------------------------------------------------------
+
+
+def test_documents_are_listed_page_by_page_for_whom_they_are(service: Service) -> None:
+    ids = [entry["document_id"] for entry in service.customer.get("/v1/documents").json()["documents"]]
+    assert ids == ["card-fees", "zh-fees"]
+    page = service.staff.get("/v1/documents", limit=2).json()
+    assert [entry["document_id"] for entry in page["documents"]] == ["card-fees", "kyc"]
+    rest = service.staff.get("/v1/documents", limit=2, cursor=page["next_cursor"]).json()
+    assert ([entry["document_id"] for entry in rest["documents"]], rest["next_cursor"]) == (["zh-fees"], None)
+
+
+def test_versions_show_when_they_are_in_force(service: Service) -> None:
+    first, second = service.customer.get("/v1/documents/card-fees").json()["versions"]
+    assert (first["version"], first["in_force"]) == (1, [["2024-01-01", "2026-01-01"]])
+    assert (second["version"], second["in_force"]) == (2, [["2026-01-01", None]])
+
+
+@pytest.mark.parametrize("path", ["/v1/documents/kyc", "/v1/documents/kyc/versions/1", "/v1/documents/kyc/versions/1/text"])
+def test_a_forbidden_document_looks_like_none(service: Service, path: str) -> None:
+    forbidden = problem(service.customer.get(path), 404, "document_not_found")
+    absent = problem(service.customer.get(path.replace("kyc", "none")), 404, "document_not_found")
+    assert forbidden["message"].replace("kyc", "none") == absent["message"]
+    assert service.staff.get(path).status_code == 200
+
+
+def test_withdrawing_over_rest(service: Service) -> None:
+    service.generator.write = answering("USD 45.00", "USD 45.00")
+    assert service.staff.post("/v1/documents/card-fees/withdraw", {}).json() == {"document_id": "card-fees", "versions_withdrawn": 2}
+    assert service.customer.post("/v1/answers", {"question": ASK}).json()["kind"] == "refused"
+    assert service.customer.get("/v1/documents/card-fees").json()["versions"][0]["state"] == "withdrawn"
+    problem(service.customer.get("/v1/documents/card-fees/versions/1/text"), 400, "document_withdrawn")
+    problem(service.staff.post("/v1/documents/card-fees/withdraw", {}), 404, "document_not_found")
+
+
+def upload(service: Service, client: Client, files: list[tuple[str, bytes]], metadata: Any) -> Any:
+    parts = [("file", (name, content)) for name, content in files]
+    text = metadata if isinstance(metadata, str) else json.dumps(metadata)
+    return service.http.post("/v1/documents", files=parts, data={"metadata": text}, headers=client.headers)
+
+
+def test_an_upload_is_stored_and_queued(service: Service) -> None:
+    response = upload(service, service.staff, [("费用.txt", b"one"), ("b.md", b"two")], {"groups": ["staff"], "valid_from": "2026-01-01"})
+    assert response.status_code == 202
+    job_id = response.json()["job_id"]
+    job = service.staff.get(f"/v1/jobs/{job_id}").json()
+    assert (job["state"], job["counts"]["files"], job["files"]) == ("queued", 2, [])
+    claimed = service.application.parts.catalogue.jobs.claim("worker")
+    assert isinstance(claimed, ClaimedJob)
+    assert [file.name for file in claimed.files] == ["费用.txt", "b.md"]
+    assert service.application.parts.files.path(claimed.files[0].digest).read_bytes() == b"one"
+
+
+@pytest.mark.parametrize(
+    ("name", "metadata", "status", "code", "words"),
+    [
+        pytest.param("a.exe", {"groups": ["public"]}, 422, "unsupported_format", ".pdf, .docx, .xlsx", id="unsupported format"),
+        pytest.param("a.txt", {}, 422, "bad_metadata", "nobody may read it", id="no groups"),
+        pytest.param("a.txt", {"groups": ["public"], "colour": "red"}, 422, "bad_metadata", "colour", id="unknown key"),
+        pytest.param(
+            "a.txt", {"groups": ["public"], "valid_from": "2026-02-01", "valid_until": "2026-01-01"}, 422, "bad_metadata", "must be later", id="dates exchanged"
+        ),
+        pytest.param("a.txt", "not json", 400, "invalid_json", "metadata is no JSON", id="wrong JSON"),
+        pytest.param("a.txt", "[]", 400, "invalid_request", "must be a JSON object", id="JSON of the wrong kind"),
+    ],
+)
+def test_an_upload_that_shows_its_fault_is_refused_at_once(service: Service, name: str, metadata: Any, status: int, code: str, words: str) -> None:
+    error = problem(upload(service, service.staff, [("good.txt", b"fine"), (name, b"x")], metadata), status, code)
+    assert words in error["message"]
+    assert service.staff.get("/v1/jobs").json() == {"jobs": []}
+
+
+def test_the_name_of_an_upload_is_no_path(service: Service) -> None:
+    job_id = upload(service, service.staff, [("../../etc/passwd.txt", b"x")], {"groups": ["public"]}).json()["job_id"]
+    claimed = service.application.parts.catalogue.jobs.claim("worker")
+    assert claimed is not None
+    assert (claimed.id, claimed.files[0].name) == (job_id, "passwd.txt")
+
+
+def test_jobs_are_their_creators(service: Service) -> None:
+    job_id = upload(service, service.staff, [("a.txt", b"x")], {"groups": ["public"]}).json()["job_id"]
+    other = Client(service.http, service.application.parts.catalogue.keys.create("other", ["staff"], ["ingest"]))
+    problem(other.get(f"/v1/jobs/{job_id}"), 404, "job_not_found")
+    assert other.get("/v1/jobs").json() == {"jobs": []}
+    assert [job["id"] for job in service.admin.get("/v1/jobs").json()["jobs"]] == [job_id]
+
+
+def test_the_service_names_the_formats_that_the_worker_reads() -> None:
+    assert tuple(FORMATS) == SUPPORTED
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["with length", "chunked"])
+def test_a_body_over_the_limit_is_413(service: Service, declared: bool) -> None:
+    content = b'{"question": "' + b"x" * (1024 * 1024) + b'"}'
+
+    def pieces() -> Iterator[bytes]:
+        for start in range(0, len(content), 65536):
+            yield content[start : start + 65536]
+
+    headers = {**service.customer.headers, "Content-Type": "application/json"}
+    response = service.http.post("/v1/answers", content=content if declared else pieces(), headers=headers)
+    assert response.status_code == 413
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "1,048,576 bytes" in response.json()["detail"]
+
+
+# -- adapters and the service itself ---------------------------------------------------------------
+
+
+def test_adapters_are_listed_for_whom_they_are(service: Service) -> None:
+    assert [(a["name"], a["version"], a["state"]) for a in service.staff.get("/v1/adapters").json()["adapters"]] == [
+        ("compliance", 1, "active"),
+        ("customer-service", 1, "active"),
+    ]
+    assert len(service.admin.get("/v1/adapters").json()["adapters"]) == 3
+    problem(service.staff.get("/v1/adapters/loan-risk"), 404, "adapter_not_found")
+    assert service.admin.get("/v1/adapters/loan-risk/1").json()["kind"] == "alora"
+    assert all("path" not in entry for entry in service.admin.get("/v1/adapters").json()["adapters"])
+
+
+def test_health_and_version_need_no_key(service: Service) -> None:
+    assert service.http.get("/livez").json() == {"status": "alive"}
+    ready = service.http.get("/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+    assert service.http.get("/version").json()["version"]
+
+
+def test_not_ready_while_the_catalogue_is_gone_and_ready_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.errors import Unavailable
+
+    def gone(*_: object) -> None:
+        raise Unavailable("the catalogue does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("assistant.api.routes.service.check", gone)
+        response = service.http.get("/readyz")
+        assert (response.status_code, response.json()["checks"]["catalogue"]) == (503, "failed: the catalogue does not answer")
+    assert service.http.get("/readyz").status_code == 200
+
+
+def test_metrics_count_answers_by_closed_labels(service: Service) -> None:
+    service.generator.write = answering("USD 45.00", "USD 45.00")
+    service.customer.post("/v1/answers", {"question": ASK, "adapter": "customer-service"})
+    text = service.admin.get("/metrics").text
+    assert 'bankassist_answers_total{adapter="customer-service",kind="answered",reason=""} 1.0' in text
+    assert 'bankassist_requests_total{method="POST",route="/v1/answers",status="200"} 1.0' in text
+    assert "Alpha" not in text
+
+
+@pytest.mark.parametrize("key", ["", "ba_wrong", "Basic abc"], ids=["none", "wrong", "other scheme"])
+def test_without_a_valid_key_nothing_is_served(service: Service, key: str) -> None:
+    headers = {"Authorization": key if key.startswith("Basic") else f"Bearer {key}"} if key else {}
+    for path, methods in service.app.openapi()["paths"].items():
+        if path in ("/livez", "/readyz", "/version"):
+            continue
+        for method in methods:
+            response = service.http.request(method, re.sub(r"{\w+}", "1", path), headers=headers, json={})
+            assert response.status_code == 401, (method, path)
+            assert response.headers["www-authenticate"] == "Bearer"
+            assert response.json()["error"]["code"] in ("missing_api_key", "invalid_api_key")
+
+
+def test_a_revoked_key_ends_at_once(service: Service) -> None:
+    assert service.customer.get("/v1/documents").status_code == 200
+    keys = service.application.parts.catalogue.keys
+    keys.revoke(next(info.id for info in keys.all() if info.name == "customer"))
+    problem(service.customer.get("/v1/documents"), 401, "invalid_api_key")
+
+
+def test_every_route_wants_its_scope(service: Service) -> None:
+    for path, methods in service.app.openapi()["paths"].items():
+        if path in ("/livez", "/readyz", "/version"):
+            continue
+        for method, operation in methods.items():
+            body: dict[str, Any] = {"json": {"question": "x", "query": "x", "input": "x", "adapter_id": "base"}}
+            if "requestBody" in operation and "multipart/form-data" in operation["requestBody"]["content"]:
+                body = {"files": [("file", ("a.txt", b"x"))]}
+            response = service.http.request(method, re.sub(r"{\w+}", "1", path), headers=service.nothing.headers, **body)
+            assert response.status_code in (403, 400), (method, path, response.text)
+
+
+def test_rights_never_come_from_the_request(service: Service) -> None:
+    headers = {**service.customer.headers, "X-User": "admin", "X-Groups": "staff,risk", "X-Forwarded-User": "admin"}
+    response = service.http.post("/v1/search", json={"query": "origin of cash"}, headers=headers)
+    assert all(passage["document_id"] != "kyc" for passage in response.json()["passages"])
+    problem(service.customer.post("/v1/search", {"query": "x", "groups": ["staff"]}), 400, "unknown_field")
+
+
+def test_wrong_paths_and_methods(service: Service) -> None:
+    problem(service.customer.get("/v1/nothing"), 404, "not_found")
+    assert "/v1" in problem(service.http.post("/chat/completions", json={}), 404, "not_found")["message"]
+    problem(service.customer.get("/v1/answers"), 405, "method_not_allowed")
+
+
+def test_a_trace_id_comes_back(service: Service) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    assert service.http.get("/livez", headers=headers).headers["x-request-id"] == trace
+    assert service.http.get("/livez").headers["x-request-id"] != service.http.get("/livez").headers["x-request-id"]
+
+
+def test_the_openapi_document_is_the_committed_one(service: Service) -> None:
+    committed = Path(__file__).parents[2] / "docs" / "openapi.json"
+    assert json.loads(committed.read_text("utf8")) == service.app.openapi(), "review the change, then write it with `python -m tests.assistant.write_openapi`"
+
+
+def test_requests_that_overlap_do_not_mix(service: Service) -> None:
+    """Two callers at once, held in the middle of generation, each get their own answer."""
+    service.generator.write = lambda prompt, adapter: (
+        " Not in the documents." if "贝塔卡" in prompt.context.split("Question:")[1] else answering("USD 45.00", "USD 45.00")(prompt, adapter)
+    )
+    service.generator.gate = threading.Event()
+    answers: dict[str, Any] = {}
+
+    def ask(question: str) -> None:
+        answers[question] = service.customer.post("/v1/answers", {"question": question}).json()
+
+    threads = [threading.Thread(target=ask, args=(question,)) for question in (ASK, "贝塔卡的年费是多少？")]
+    for thread in threads:
+        thread.start()
+    service.generator.gate.set()
+    for thread in threads:
+        thread.join()
+    assert answers[ASK]["text"] == "USD 45.00"
+    assert answers["贝塔卡的年费是多少？"]["kind"] == "refused"

@@ -1,0 +1,88 @@
+"""Loan ratings: every line's comparison is computed again."""
+
+from __future__ import annotations
+
+import pytest
+
+from assistant.rating import RatingChecker, before_rating, structured
+from core.types import Passage
+
+_TABLE = (
+    "Measure: Debt-to-income ratio | Low: at most 31% | Medium: above 31%, at most 43% | High: above 43%\n"
+    "Measure: Years in employment | Low: at least 5 | Medium: at least 2, fewer than 5 | High: fewer than 2\n"
+    "Measure: Missed payments | Low: at most 0 | Medium: above 0, at most 2 | High: above 2"
+)
+_CLAUSES = "第五条 负债收入比：不超过31%的为低风险；超过31%但不超过43%的为中风险；超过43%的为高风险。\n第六条 工作年限：不少于5的为低风险；不少于2但少于5的为中风险；少于2的为高风险。"
+_ROWS = "Rating: Low | LTV: up to 60%\nRating: Medium | LTV: over 60% and up to 80%\nRating: High | LTV: over 80%"
+QUESTION = "Rate: debt-to-income ratio 46%, 5 years in employment, 1 missed payment. LTV 80%. 负债收入比40%，工作年限3年。"
+
+
+def checker() -> RatingChecker:
+    texts = (_TABLE, _CLAUSES, _ROWS)
+    return RatingChecker([Passage(n, f"c{n}", f"d{n}", 1, "Guide", (), None, 0, len(text), text) for n, text in enumerate(texts, 1)], QUESTION)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Debt-to-income ratio 46%: high, above 43% [1]",
+        "Years in employment 5: low, at least 5 [1]",
+        "Missed payments 1: medium, above 0, at most 2 [1]",
+        "负债收入比40%：中，超过31%但不超过43% [2]",
+        "工作年限3：中，不少于2但少于5 [2]",
+        "LTV 80%: medium, over 60% and up to 80% [3]",
+    ],
+)
+def test_a_right_line_passes(line: str) -> None:
+    sentence = checker().check(line)
+    assert sentence.passed, sentence.checks
+
+
+@pytest.mark.parametrize(
+    ("line", "failed"),
+    [
+        pytest.param("Debt-to-income ratio 46%: medium, above 31%, at most 43% [1]", "comparison", id="46 is not at most 43"),
+        pytest.param("Years in employment 5: medium, at least 2, fewer than 5 [1]", "comparison", id="the limit itself"),
+        pytest.param("Debt-to-income ratio 46%: low, above 43% [1]", "limit", id="the limit of another rating"),
+        pytest.param("Debt-to-income ratio 46%: high, above 44% [1]", "numbers", id="a limit that does not exist"),
+        pytest.param("Debt-to-income ratio 46%: high, above 43% [2]", "limit", id="the limit of another passage's language"),
+        pytest.param("Debt-to-income ratio 47%: high, above 43% [1]", "numbers", id="a figure that was not given"),
+        pytest.param("负债收入比40%：高，超过31%但不超过43% [2]", "limit", id="Chinese, the limit of another rating"),
+        pytest.param("工作年限3：低，不少于5 [2]", "comparison", id="Chinese, a wrong comparison"),
+        pytest.param("LTV 80%: high, over 80% [3]", "comparison", id="80 is not over 80"),
+        pytest.param("LTV 80%: low, over 60% and up to 80% [3]", "limit", id="row of another rating"),
+        pytest.param("The borrower looks fine [1]", "form", id="no line of the form"),
+        pytest.param("Debt-to-income ratio 46%: high, above 43%", "form", id="no citation"),
+    ],
+)
+def test_a_wrong_line_fails(line: str, failed: str) -> None:
+    sentence = checker().check(line)
+    assert failed in [check.name for check in sentence.checks if not check.passed]
+
+
+def test_the_rating_is_the_worst_of_its_reasons() -> None:
+    ratings = checker()
+    ratings.check("Years in employment 5: low, at least 5 [1]")
+    ratings.check("Missed payments 1: medium, above 0, at most 2 [1]")
+    assert not ratings.check("Rating: low").passed
+    assert not ratings.check("Rating: high").passed
+    assert ratings.check("Rating: medium").passed
+    assert structured(ratings, {"low": 0.125, "medium": 0.75, "high": 0.125}) == {
+        "rating": "medium",
+        "probabilities": {"low": 0.125, "medium": 0.75, "high": 0.125},
+        "reasons": [
+            {"measure": "Years in employment", "value": "5", "rating": "low", "limit": "at least 5", "citation": 1},
+            {"measure": "Missed payments", "value": "1", "rating": "medium", "limit": "above 0, at most 2", "citation": 1},
+        ],
+        "decision_support": True,
+    }
+
+
+def test_a_rating_without_reasons_fails() -> None:
+    assert not checker().check("Rating: low").passed
+
+
+def test_the_labels_that_could_follow() -> None:
+    assert before_rating(" DTI 46%: high, above 43% [1]\nRating: high") == (" DTI 46%: high, above 43% [1]\nRating:", (" low", " medium", " high"))
+    assert before_rating("负债收入比40%：中，超过31% [1]\n评级：中") == ("负债收入比40%：中，超过31% [1]\n评级：", ("低", "中", "高"))
+    assert before_rating(" Not in the documents.") is None

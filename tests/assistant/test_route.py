@@ -1,0 +1,96 @@
+"""Routing: calibrated, abstaining, and blind to what the caller may not use."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from assistant.bootstrap import Application
+from assistant.route import RouteModel, fit_vectors
+from core.types import Principal
+from tests.fakes import ScriptedGenerator
+
+Running = tuple[Application, ScriptedGenerator]
+RISK = Principal("risk", frozenset({"staff", "risk"}), frozenset())
+CUSTOMER = Principal("customer", frozenset(), frozenset())
+
+
+class Fixed:
+    """A classifier that always says the same."""
+
+    def __init__(self, *probabilities: float) -> None:
+        self.row = np.array([probabilities])
+
+    def predict_proba(self, vectors: object) -> object:
+        return self.row
+
+
+def with_probabilities(application: Application, compliance: float, customer: float, loan: float, other: float) -> Application:
+    model = RouteModel(("compliance", "customer-service", "loan-risk", "other"), Fixed(compliance, customer, loan, other))
+    return replace(application, assistant=replace(application.assistant, router=replace(application.assistant.router, model=model)))
+
+
+def test_the_most_probable_task_answers(running: Running) -> None:
+    router = with_probabilities(running[0], 0.2, 0.7, 0.05, 0.05).assistant.router
+    route = router.route("x", RISK)
+    assert (route.task, str(route.adapter)) == ("customer-service", "customer-service@1")
+    assert route.confidence == pytest.approx(0.7)
+    assert route.alternatives == (("compliance", 0.2), ("loan-risk", 0.05), ("other", 0.05))
+
+
+def test_below_the_threshold_the_base_answers(running: Running) -> None:
+    route = with_probabilities(running[0], 0.35, 0.4, 0.15, 0.1).assistant.router.route("x", RISK)
+    assert (route.task, route.adapter) == (None, None)
+    assert route.confidence == pytest.approx(0.4)
+    assert "customer-service is nearest" in route.reason
+
+
+def test_a_question_for_no_task_goes_to_the_base(running: Running) -> None:
+    route = with_probabilities(running[0], 0.05, 0.1, 0.05, 0.8).assistant.router.route("x", RISK)
+    assert (route.task, route.adapter) == (None, None)
+    assert "no task is for this question" in route.reason
+
+
+def test_what_the_caller_may_not_use_takes_no_part(running: Running) -> None:
+    route = with_probabilities(running[0], 0.5, 0.3, 0.15, 0.05).assistant.router.route("x", CUSTOMER)
+    # of 0.3 and 0.05 that are left
+    assert route.task == "customer-service"
+    assert route.confidence == pytest.approx(0.3 / 0.35)
+    assert {task for task, _ in route.alternatives} == {"other"}
+
+
+def test_a_task_without_an_active_adapter_takes_no_part(running: Running) -> None:
+    application, _ = running
+    registry = application.parts.catalogue.adapters
+    with application.parts.catalogue.database.write() as connection:
+        connection.exec_driver_sql("UPDATE adapters SET state = 'retired' WHERE name = 'compliance'")
+    assert registry.get("customer-service").state == "active"
+    route = with_probabilities(application, 0.8, 0.15, 0.03, 0.02).assistant.router.route("x", RISK)
+    assert route.task == "customer-service"
+
+
+def test_the_classifier_learns_what_is_near() -> None:
+    rng = np.random.default_rng(0)
+    centres = np.eye(8, dtype=np.float32)[:3]
+    labels = [name for name in ("a", "b", "c") for _ in range(40)]
+    vectors = np.concatenate([centre + rng.normal(0, 0.2, (40, 8)).astype(np.float32) for centre in centres])
+    model = RouteModel(("a", "b", "c"), fit_vectors(vectors.astype(np.float32), labels))
+    near = model.probabilities(centres[1])
+    assert max(near, key=lambda label: near[label]) == "b"
+    between = model.probabilities(np.float32(0.5) * (centres[0] + centres[1]))
+    assert near["b"] > 0.9 > max(between.values())
+    assert sum(near.values()) == pytest.approx(1.0)
+
+
+def test_handing_off_is_a_setting(running: Running) -> None:
+    from assistant.answer import Request
+    from core.types import AnswerKind, Query
+
+    application, generator = running
+    unsure = with_probabilities(application, 0.3, 0.3, 0.2, 0.2)
+    handing = replace(unsure.assistant, routing=unsure.assistant.routing.model_copy(update={"abstain": "hand_off"}))
+    answer = handing.answer(Request(Query("什么?", RISK, application.today())))
+    assert (answer.kind, answer.reason, answer.text) == (AnswerKind.HANDED_OFF, "low_confidence", "这个问题将由工作人员为您解答。")
+    assert generator.prompts == []

@@ -1,0 +1,72 @@
+"""Small models with real behaviour, so that everything around the models is tested without them."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from adapters.tasks import load_tasks, outside_examples
+from assistant.bootstrap import LoadedModels
+from assistant.route import OUTSIDE, RouteModel, fit
+from core.errors import Overloaded
+from core.ports import GenerationOptions, Token
+from core.prompts import Prompt
+from core.types import AdapterRef, Draft
+from tests.embedder import HashedEmbedder as HashedEmbedder
+
+
+class ScriptedGenerator:
+    """Writes what a function of the prompt and the adapter says, three characters at a time."""
+
+    base_digest = hashlib.sha256(b"scripted").hexdigest()
+    context_tokens = 100_000
+    waiting = 0
+
+    def __init__(self, write: Callable[[Prompt, AdapterRef | None], str]) -> None:
+        self.write = write
+        self.prompts: list[tuple[Prompt, AdapterRef | None]] = []
+        self.closed_early = 0
+        self.full = False
+        #: when set, generation waits for it before each piece
+        self.gate: threading.Event | None = None
+
+    def count_tokens(self, text: str) -> int:
+        return len(text) // 4 + 1
+
+    def prompt_tokens(self, prompt: Prompt) -> int:
+        return self.count_tokens(prompt.system + prompt.context + prompt.instruction)
+
+    def generate(self, prompt: Prompt, adapter: AdapterRef | None, options: GenerationOptions) -> Iterator[Token | Draft]:
+        if self.full:
+            raise Overloaded("64 requests wait for the model already; try again in a moment")
+        self.prompts.append((prompt, adapter))
+        return self._pieces(prompt, self.write(prompt, adapter)[: 4 * options.max_tokens])
+
+    def _pieces(self, prompt: Prompt, text: str) -> Iterator[Token | Draft]:
+        try:
+            for start in range(0, len(text), 3):
+                if self.gate is not None:
+                    self.gate.wait()
+                yield Token(text[start : start + 3])
+            yield Draft(text, self.prompt_tokens(prompt), self.count_tokens(text), "stop")
+        except GeneratorExit:
+            self.closed_early += 1
+            raise
+
+    def label_likelihoods(self, prompt: Prompt, adapter: AdapterRef | None, before: str, labels: Sequence[str]) -> tuple[float, ...]:
+        self.prompts.append((prompt, adapter))
+        return tuple(2.0**rank / (2.0 ** len(labels) - 1) for rank in range(len(labels)))
+
+
+def hashed_routes(folder: Path) -> RouteModel:
+    """The real router over hashed words of the real routing examples."""
+    examples = {name: task.examples for name, task in load_tasks().items()} | {OUTSIDE: outside_examples()}
+    return fit(examples, HashedEmbedder(), folder)
+
+
+def fake_models(write: Callable[[Prompt, AdapterRef | None], str], routes: RouteModel) -> tuple[LoadedModels, ScriptedGenerator]:
+    """Models for an application."""
+    generator = ScriptedGenerator(write)
+    return LoadedModels(HashedEmbedder(), generator, routes), generator  # type: ignore[arg-type]
