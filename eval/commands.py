@@ -1,0 +1,166 @@
+"""`bankassist eval`: what the adapters add, whether answers follow the documents, and the fit of the evidence judgement."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from core.cli import DONE, FAILED, Json, console, environment, errors, print_json, progress
+from core.errors import BadInput
+
+Data = Annotated[Path | None, typer.Option(help="Folder with squad2/, cmrc2018/ and tatqa_dev.json; without it only the sample bank is asked.")]
+
+
+def register(app: typer.Typer) -> None:
+    commands = typer.Typer(help="Measure: adapters against the base model, answers on new banks.", no_args_is_help=True)
+    app.add_typer(commands, name="eval")
+    commands.command("adapters")(_adapters)
+    commands.command("seeds")(_seeds)
+    commands.command("evidence")(_evidence)
+
+
+def _adapters(
+    context: typer.Context,
+    data: Data = None,
+    count: Annotated[int, typer.Option(min=3, help="Questions of each third-party set.")] = 100,
+    seed: Annotated[int | None, typer.Option(help="Seed of the sample bank; default: one that no training saw.")] = None,
+    extract: Annotated[str, typer.Option(help="Adapter that answers the third-party questions.")] = "customer-service",
+    as_json: Json = False,
+) -> None:
+    """The active adapters against the bare base model, on a bank that no training saw and on third-party questions."""
+    from eval import table
+    from eval.bank import FIRST_SEED, sample_bank
+
+    seed = FIRST_SEED if seed is None else seed
+    outside = table.third_party(data, count) if data else {}
+    with _models(context) as (settings, models), tempfile.TemporaryDirectory() as folder:
+        errors.print(f"taking in the sample bank of seed {seed}")
+        with sample_bank(seed, settings, models, Path(folder)) as application:
+            registry = application.parts.catalogue.adapters
+            sets = table.bank_items(application, seed)
+            total = 2 * (sum(map(len, sets.values())) + sum(map(len, outside.values()))) + 4 * table.LOANS
+            with progress("answers", total) as advance:
+                rows: list[table.Row] = []
+                for name, items in sets.items():
+                    task = name.split(", ")[1]
+                    rows += table.compare({name: items}, application, {"base": None, task: registry.get(task).ref}, advance)
+                rows += table.compare(outside, application, {"base": None, extract: registry.get(extract).ref}, advance)
+                loans = table.compare_loans(application, seed, advance)
+            adapters = {info.ref.name: str(info.ref) for info in registry.all() if info.state == "active"}
+    if as_json:
+        print_json({"seed": seed, "adapters": adapters, **table.document(rows, loans)})
+        return
+    _print_rows(rows)
+    _print_loans(loans)
+
+
+def _print_rows(rows: list[Any]) -> None:
+    table = Table(
+        "set", "arm", "n", "token F1", "holds answer", "right citation", "refused unanswerable", "over-refused", "answered", "invented number", box=None
+    )
+    for row in rows:
+        scores = row.scores
+        shares = (scores.contains, scores.citation, scores.refusal, scores.over_refusal, scores.answered, scores.invented)
+        table.add_row(row.set, row.arm, str(scores.count), "" if scores.f1 is None else f"{scores.f1:.2f}", *(_share(value) for value in shares))
+    console.print(table)
+
+
+def _print_loans(rows: list[Any]) -> None:
+    table = Table("loan applications", "arm", "n", "rating proposed", "rating right", "wrong and not noticed", box=None)
+    for row in rows:
+        table.add_row(row.language, row.arm, str(row.count), _share(row.proposed), _share(row.right), str(row.wrong))
+    console.print(table)
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
+
+
+def _seeds(
+    context: typer.Context,
+    count: Annotated[int, typer.Option(min=1, max=200, help="How many new banks.")] = 20,
+    first: Annotated[int | None, typer.Option(help="First seed; default: behind those of other evaluations.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask the ten questions on banks of new seeds: the answers must follow the seed. Exit code 1 when not all are right."""
+    from eval.bank import FIRST_SEED
+    from eval.seeds import ask_seeds
+
+    start = FIRST_SEED + 1000 if first is None else first
+    if start < FIRST_SEED:
+        raise BadInput(f"seeds below {FIRST_SEED} may have been seen in training or belong to examples; got {start}", param="--first")
+    with _models(context) as (settings, models), progress("banks", count) as advance:
+        results = ask_seeds(range(start, start + count), settings, models, advance)
+    wrong = [result for result in results if result.problem]
+    asked, right = Counter(result.kind for result in results), Counter(result.kind for result in results if not result.problem)
+    if as_json:
+        kinds = {kind: {"asked": asked[kind], "right": right[kind]} for kind in sorted(asked)}
+        problems = [
+            {"seed": one.seed, "kind": one.kind, "question": one.question, "expected": one.expected, "answer": one.answer, "problem": one.problem}
+            for one in wrong
+        ]
+        print_json({"seeds": count, "asked": len(results), "right": len(results) - len(wrong), "kinds": kinds, "wrong": problems})
+    else:
+        for result in wrong:
+            console.print(f"seed {result.seed}: {result.question}\n    expected {result.expected}; {result.problem}: {result.answer}", markup=False)
+        table = Table("kind", "asked", "right", "share", box=None)
+        for kind in sorted(asked):
+            table.add_row(kind, str(asked[kind]), str(right[kind]), f"{right[kind] / asked[kind]:.0%}")
+        table.add_row("all", str(len(results)), str(len(results) - len(wrong)), f"{1 - len(wrong) / len(results):.1%}")
+        console.print(table)
+    raise typer.Exit(FAILED if wrong else DONE)
+
+
+def _evidence(
+    context: typer.Context,
+    count: Annotated[int, typer.Option(min=1, max=50, help="How many invented banks to fit on.")] = 6,
+    write: Annotated[Path | None, typer.Option(help="The evidence.json to change; without it the fit is only shown.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Fit when what was found is evidence enough, for the embedding model of the settings."""
+    from adapters.data.bank import FIRST_SEED
+    from eval import evidence
+
+    with _models(context) as (settings, models), progress("banks", count) as advance:
+        fits = evidence.fit(evidence.examples(range(FIRST_SEED, FIRST_SEED + count), settings, models, advance))
+        if write is not None:
+            evidence.write(fits, models.embedder.digest, write)
+    rows: dict[str, Any] = {
+        language: {**asdict(found.weights), "over_refusal": found.over_refusal, "refusal": found.refusal, "count": found.count}
+        for language, found in fits.items()
+    }
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("language", "n", "cosine", "coverage", "bias", "threshold", "answerable refused", "unanswerable refused", box=None)
+    for language, found in fits.items():
+        weights = found.weights
+        table.add_row(
+            language,
+            str(found.count),
+            str(weights.cosine),
+            str(weights.coverage),
+            str(weights.bias),
+            str(weights.threshold),
+            f"{found.over_refusal:.1%}",
+            f"{found.refusal:.0%}",
+        )
+    console.print(table)
+
+
+@contextmanager
+def _models(context: typer.Context) -> Iterator[tuple[Any, Any]]:
+    """The settings, and the models loaded once for many banks."""
+    from assistant.bootstrap import load_models
+
+    settings = environment(context).settings
+    with load_models(settings, lambda line: errors.print(line)) as models:
+        yield settings, models

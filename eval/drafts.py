@@ -1,0 +1,88 @@
+"""What an adapter, or the bare base model, writes for reading questions, and how good it is. No check drops anything here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from assistant.ground import says_not_found
+from core.ports import GenerationOptions, Generator
+from core.prompts import render
+from core.text.markers import split_markers
+from core.text.numbers import unsupported
+from core.types import AdapterRef, Draft
+from eval.metrics import contains_answer, token_f1
+from eval.reading import ReadingItem
+
+#: long enough for every right answer; the bare base model would go on and on
+MAX_TOKENS = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One answer. ``invented`` says that it holds a number that is in no passage."""
+
+    item: ReadingItem
+    text: str
+    refused: bool
+    citations: tuple[int, ...]
+    invented: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Over all items of a set. A share with nothing to count is None.
+
+    f1: mean token F1 over answerable questions, a refusal counting 0. contains: share of them whose answer holds an accepted one.
+    citation: share of them that cite passages that answer, and no others. refusal: share of unanswerable questions refused.
+    over_refusal: share of answerable ones refused. answered: share of all questions with an answer. invented: share of those
+    answers with a number that is in no passage.
+    """
+
+    count: int
+    f1: float | None
+    contains: float | None
+    citation: float | None
+    refusal: float | None
+    over_refusal: float | None
+    answered: float | None
+    invented: float | None
+
+
+def drafts(
+    items: Sequence[ReadingItem], generator: Generator, adapter: AdapterRef | None, instruction: str, advance: Callable[[], None] = lambda: None
+) -> Iterator[Record]:
+    """Generate greedily for each item."""
+    for item in items:
+        prompt = render(item.question, item.passages, instruction)
+        *_, draft = generator.generate(prompt, adapter, GenerationOptions(MAX_TOKENS))
+        assert isinstance(draft, Draft)
+        yield record(item, draft.text)
+        advance()
+
+
+def record(item: ReadingItem, text: str) -> Record:
+    marked = split_markers(text)
+    refused = not marked.text or says_not_found(text)
+    wrong = unsupported(marked.text, [f"{passage.heading}\n{passage.text}" for passage in item.passages]) if not refused else []
+    return Record(item, marked.text, refused, marked.numbers, bool(wrong))
+
+
+def score(records: Sequence[Record]) -> Scores:
+    answerable = [one for one in records if one.item.answers]
+    unanswerable = [one for one in records if not one.item.answers]
+    given = [one for one in records if not one.refused]
+    return Scores(
+        count=len(records),
+        f1=_mean([0.0 if one.refused else token_f1(one.text, one.item.answers) for one in answerable]),
+        contains=_mean([not one.refused and contains_answer(one.text, one.item.answers) for one in answerable]),
+        citation=_mean([not one.refused and bool(one.citations) and set(one.citations) <= one.item.gold for one in answerable]),
+        refusal=_mean([one.refused for one in unanswerable]),
+        over_refusal=_mean([one.refused for one in answerable]),
+        answered=_mean([not one.refused for one in records]),
+        invented=_mean([one.invented for one in given]),
+    )
+
+
+def _mean(values: Sequence[float | bool]) -> float | None:
+    return sum(values) / len(values) if values else None

@@ -1,0 +1,108 @@
+"""Reading questions in third-party formats: SQuAD 2.0, CMRC2018 and TAT-QA, each with its passage among two distractors.
+
+Nothing of these data is part of the project; the files are read where the caller says they lie.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.prompts import PromptPassage
+from core.text.normalise import normalise
+from core.text.tables import header_and_rows, table_lines
+from core.types import Language
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingItem:
+    """``gold`` holds the numbers of the passages that answer; ``answers`` are the accepted ones, none when there is no answer."""
+
+    id: str
+    language: Language
+    question: str
+    passages: tuple[PromptPassage, ...]
+    gold: frozenset[int]
+    answers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    id: str
+    text: str
+    passage: PromptPassage
+    group: str  # questions on the same article or table
+    answers: tuple[str, ...]
+
+
+def squad2(path: Path, count: int, seed: int) -> list[ReadingItem]:
+    """SQuAD 2.0 (English); a third of the questions cannot be answered from their passage."""
+    questions = list(_squad_questions(json.loads(path.read_text("utf8"))["data"]))
+    answerable = [question for question in questions if question.answers]
+    unanswerable = [question for question in questions if not question.answers]
+    rng = random.Random(seed)
+    chosen = rng.sample(answerable, count - count // 3) + rng.sample(unanswerable, count // 3)
+    return _with_distractors(chosen, questions, "en", rng)
+
+
+def cmrc2018(path: Path, count: int, seed: int) -> list[ReadingItem]:
+    """CMRC2018 (Chinese); all can be answered."""
+    questions = list(_squad_questions(json.loads(path.read_text("utf8"))["data"]))
+    rng = random.Random(seed)
+    return _with_distractors(rng.sample(questions, count), questions, "zh", rng)
+
+
+def tatqa(path: Path, count: int, seed: int) -> list[ReadingItem]:
+    """TAT-QA: questions whose one answer stands in a cell or beside the table; those that need arithmetic are left out."""
+    questions = list(_tatqa_questions(json.loads(path.read_text("utf8"))))
+    rng = random.Random(seed)
+    return _with_distractors(rng.sample(questions, count), questions, "en", rng)
+
+
+SETS: Mapping[str, tuple[str, Callable[[Path, int, int], list[ReadingItem]]]] = {
+    "squad2": ("squad2/dev_part.json", squad2),
+    "cmrc2018": ("cmrc2018/cmrc2018_dev.json", cmrc2018),
+    "tatqa": ("tatqa_dev.json", tatqa),
+}
+
+
+def _with_distractors(chosen: Sequence[_Question], pool: Sequence[_Question], language: Language, rng: random.Random) -> list[ReadingItem]:
+    """Each question's passage among two others that do not hold its answer: one of the same article where there is one, one of another."""
+    items = []
+    for question in chosen:
+        others = [other.passage for other in pool if other.passage != question.passage and not any(answer in other.passage.text for answer in question.answers)]
+        near = [other.passage for other in pool if other.group == question.group and other.passage in others] if language == "en" else []
+        first = rng.choice(near or others)
+        second = rng.choice([other for other in others if other != first])
+        passages = [question.passage, first, second]
+        rng.shuffle(passages)
+        gold = frozenset({passages.index(question.passage) + 1}) if question.answers else frozenset()
+        items.append(ReadingItem(question.id, language, question.text, tuple(passages), gold, question.answers))
+    return items
+
+
+def _squad_questions(data: Sequence[Mapping[str, Any]]) -> Iterator[_Question]:
+    for article in data:
+        title = str(article["title"]).replace("_", " ")
+        for paragraph in article["paragraphs"]:
+            passage = PromptPassage(title, normalise(paragraph["context"]))
+            for entry in paragraph["qas"]:
+                answers = tuple(dict.fromkeys(normalise(answer["text"]) for answer in entry["answers"]))
+                yield _Question(str(entry["id"]), normalise(entry["question"]), passage, title, answers)
+
+
+def _tatqa_questions(data: Sequence[Mapping[str, Any]]) -> Iterator[_Question]:
+    for number, entry in enumerate(data):
+        header, rows = header_and_rows(entry["table"]["table"])
+        paragraphs = [str(paragraph["text"]) for paragraph in entry["paragraphs"]]
+        text = normalise("\n".join([*table_lines(header, rows), *paragraphs]))
+        passage = PromptPassage(f"Annual report, note {number + 1}", text)
+        for question in entry["questions"]:
+            if question["answer_type"] == "span" and question["answer_from"] != "text" and len(question["answer"]) == 1:
+                answer = normalise(" ".join(str(question["answer"][0]).split()))
+                if answer and answer in text:
+                    yield _Question(str(question["uid"]), normalise(question["question"]), passage, str(number), (answer,))

@@ -1,0 +1,114 @@
+"""The adapters against the bare base model: on a bank of a seed that no training saw, and on third-party questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from assistant.answer import Request, prompt_passages
+from assistant.bootstrap import Application
+from core.errors import BadInput
+from core.text.places import place_of
+from core.types import AdapterRef, AnswerKind, Query
+from eval.bank import caller
+from eval.drafts import Scores, drafts, score
+from eval.reading import SETS, ReadingItem
+from examples.samplebank import questions as sample_questions
+from examples.samplebank.facts import Facts
+from examples.samplebank.loans import applications
+
+#: applications to rate, per language
+LOANS = 30
+_SEED = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One set of questions under one arm."""
+
+    set: str
+    arm: str
+    scores: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class LoanRow:
+    """Loan ratings under one arm: the share of applications with a rating that passed every check, and with the right one; wrong ones that passed."""
+
+    language: str
+    arm: str
+    count: int
+    proposed: float
+    right: float
+    wrong: int
+
+
+def third_party(data: Path, count: int) -> dict[str, list[ReadingItem]]:
+    """The sets of :data:`eval.reading.SETS`, so many questions each.
+
+    Raises:
+        BadInput: a file is not there.
+    """
+    sets: dict[str, list[ReadingItem]] = {}
+    for name, (place, load) in SETS.items():
+        path = data / place
+        if not path.exists():
+            raise BadInput(f"{path} does not exist; --data names the folder that holds {', '.join(place for place, _ in SETS.values())}", param="--data")
+        sets[name] = load(path, count, _SEED)
+    return sets
+
+
+def bank_items(application: Application, seed: int) -> dict[str, list[ReadingItem]]:
+    """The sample bank's questions by task and language, each with the passages that retrieval finds for it."""
+    sets: dict[str, list[ReadingItem]] = {}
+    assistant = application.assistant
+    for question in sample_questions.load(Facts.draw(seed)):
+        query = Query(question.ask, caller(question.caller), question.as_of or application.today())
+        found = assistant.retriever.search(query, application.settings.retrieval.top_k)
+        passages = assistant.packed(found.passages)
+        gold = frozenset(
+            number
+            for number, passage in enumerate(passages, start=1)
+            if question.answer
+            and passage.document_id == question.document
+            and passage.version == (question.version or passage.version)
+            and place_of(question.answer[0], passage.text) >= 0
+        )
+        item = ReadingItem(question.id, question.language, question.ask, tuple(prompt_passages(passages)), gold, question.answer)
+        sets.setdefault(f"bank, {question.task}, {question.language}", []).append(item)
+    return sets
+
+
+def compare(
+    sets: Mapping[str, Sequence[ReadingItem]], application: Application, arms: Mapping[str, AdapterRef | None], advance: Callable[[], None] = lambda: None
+) -> list[Row]:
+    """Every set under every arm: the base model (None) and adapters by name."""
+    rows = []
+    for name, items in sets.items():
+        for arm, adapter in arms.items():
+            instruction = application.assistant.tasks[adapter.name].instruction if adapter else ""
+            rows.append(Row(name, arm, score(list(drafts(items, application.generator, adapter, instruction, advance)))))
+    return rows
+
+
+def compare_loans(application: Application, seed: int, advance: Callable[[], None] = lambda: None) -> list[LoanRow]:
+    """Loan applications through the whole path, with the loan-risk adapter and with the base model alone."""
+    rows = []
+    for language in ("en", "zh"):
+        cases = applications(Facts.draw(seed), language, LOANS)
+        for arm in ("base", "loan-risk"):
+            proposed = right = 0
+            for case in cases:
+                answer = application.assistant.answer(Request(Query(case.text, caller("risk"), application.today()), arm))
+                rating = answer.structured["rating"] if answer.kind is AnswerKind.ANSWERED and answer.structured else None
+                proposed += rating is not None
+                right += rating == case.rating
+                advance()
+            rows.append(LoanRow(language, arm, len(cases), proposed / len(cases), right / len(cases), proposed - right))
+    return rows
+
+
+def document(rows: Sequence[Row], loans: Sequence[LoanRow]) -> dict[str, Any]:
+    return {"rows": [asdict(row) for row in rows], "loans": [asdict(row) for row in loans]}
