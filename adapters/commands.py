@@ -54,7 +54,6 @@ def _train(
 ) -> None:
     """Train the next version of a task's adapter from the committed data. It becomes a candidate; `activate` makes it answer."""
     from adapters.registry import register as register_adapter
-    from adapters.registry import register_released
     from adapters.tasks import task as find_task
     from adapters.train import train
     from core.types import AdapterRef
@@ -62,7 +61,6 @@ def _train(
     settings = environment(context).settings
     task = find_task(name)
     catalogue = _catalogue(settings)
-    register_released(catalogue.adapters)
     version = catalogue.adapters.next_version(name)
     start: AdapterRef | None = None
     wanted = init if init is not None else task.training.init
@@ -104,7 +102,7 @@ def _list(context: typer.Context, as_json: Json = False) -> None:
     for info in infos:
         training = info.manifest.get("training", {})
         table.add_row(str(info.ref), info.state, str(info.manifest.get("kind")), f"{training.get('questions', '?')} questions", info.ref.digest[:12])
-    console.print(table if infos else "no adapters yet; `bankassist serve` registers the released ones, `bankassist adapters train` makes new ones")
+    console.print(table if infos else "no adapters yet; `bankassist adapters train NAME` makes one")
 
 
 def _show(context: typer.Context, adapter: Reference, as_json: Json = False) -> None:
@@ -138,8 +136,13 @@ def _print_active(info: AdapterInfo, as_json: bool) -> None:
 
 
 def _catalogue(settings: Settings) -> Catalogue:
+    """The catalogue, which knows the released adapters as soon as anybody asks for adapters."""
+    from adapters.registry import register_released
+
     url = settings.catalogue.url
-    return Catalogue.open(settings.home, url.get_secret_value() if url else None)
+    catalogue = Catalogue.open(settings.home, url.get_secret_value() if url else None)
+    register_released(catalogue.adapters)
+    return catalogue
 
 
 def _find(catalogue: Catalogue, adapter: str) -> AdapterInfo:

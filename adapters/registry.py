@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.resources import files
 from pathlib import Path
 
 from core.types import AdapterRef
 from engines.adapter_files import read_adapter
 from engines.catalogue.adapters import AdapterRegistry
+
+log = logging.getLogger(__name__)
 
 
 def released_folder() -> Path:
@@ -26,17 +29,28 @@ def register(registry: AdapterRegistry, ref: AdapterRef) -> None:
 
 
 def register_released(registry: AdapterRegistry) -> list[AdapterRef]:
-    """Register the released adapters that the catalogue does not know, and activate the newest of a name that has no active one."""
-    known = {(info.ref.name, info.ref.version) for info in registry.all()}
-    active = {info.ref.name for info in registry.all() if info.state == "active"}
+    """Register the released adapters that the catalogue does not know, and activate the newest of a name that has no active one.
+
+    A released version that is known already but lay elsewhere, because the program moved, is found again. One whose number
+    was taken by an adapter trained here stays out, with a warning.
+    """
+    infos = registry.all()
+    known = {(info.ref.name, info.ref.version): info.ref for info in infos}
+    active = {info.ref.name for info in infos if info.state == "active"}
     added: list[AdapterRef] = []
     for folder in sorted(released_folder().glob("*/*"), key=lambda path: (path.parent.name, path.name.zfill(9))):
-        name, version = folder.parent.name, folder.name
-        if version.isdigit() and (name, int(version)) not in known:
-            found = read_adapter(folder)
-            ref = AdapterRef(name, int(version), str(folder), found.digest)
+        if not folder.name.isdigit():
+            continue
+        before = known.get((folder.parent.name, int(folder.name)))
+        if before is not None and before.path == str(folder):
+            continue
+        found = read_adapter(folder)
+        ref = AdapterRef(folder.parent.name, int(folder.name), str(folder), found.digest)
+        if before is None:
             registry.register(ref, found.manifest)
             added.append(ref)
+        elif not registry.relocate(ref):
+            log.warning("released adapter %s is not registered: that version was trained here, in %s", ref, before.path)
     for ref in added:
         if ref.name not in active:
             registry.activate(ref.name, ref.version)

@@ -55,6 +55,12 @@ class AdapterRegistry:
                 )
             )
 
+    def relocate(self, ref: AdapterRef) -> bool:
+        """Say where a registered version's files lie now; False when its registered digest is another one, and nothing was changed."""
+        this = and_(adapters.c.name == ref.name, adapters.c.version == ref.version, adapters.c.digest == ref.digest)
+        with self._database.write() as connection:
+            return connection.execute(update(adapters).where(this).values(path=ref.path)).rowcount == 1
+
     def activate(self, name: str, version: int) -> AdapterInfo:
         """Make a version the active one of its name; the one before is retired.
 

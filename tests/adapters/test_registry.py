@@ -1,0 +1,95 @@
+"""Released adapters come into the catalogue by themselves, and are found again when the program moves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig
+from safetensors.torch import save_file
+
+from adapters import registry
+from adapters.registry import register_released
+from core.errors import Unavailable
+from core.types import AdapterRef
+from engines.adapter_files import MANIFEST, WEIGHTS, read_adapter
+from engines.catalogue import Catalogue
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Iterator[Catalogue]:
+    opened = Catalogue.open(tmp_path / "home")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "program" / "released"
+    move_program(folder, monkeypatch)
+    return folder
+
+
+def move_program(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "released_folder", lambda: folder)
+
+
+def adapter(folder: Path, strength: float = 1.0) -> Path:
+    folder.mkdir(parents=True)
+    LoraConfig(r=2, lora_alpha=4, target_modules=["q_proj"], task_type="CAUSAL_LM", inference_mode=True).save_pretrained(str(folder))
+    module = "base_model.model.model.layers.0.self_attn.q_proj"
+    save_file({f"{module}.lora_A.weight": torch.full((2, 8), strength), f"{module}.lora_B.weight": torch.ones(6, 2)}, folder / WEIGHTS)
+    (folder / MANIFEST).write_text(json.dumps({"name": "合规", "base": {"digest": "b" * 64}}))
+    return folder
+
+
+def test_the_newest_released_version_of_a_name_becomes_active(released: Path, catalogue: Catalogue) -> None:
+    adapter(released / "compliance" / "9")
+    adapter(released / "compliance" / "10")
+    adapter(released / "loan-risk" / "1")
+    (released / "notes" / "old").mkdir(parents=True)
+    assert [str(ref) for ref in register_released(catalogue.adapters)] == ["compliance@9", "compliance@10", "loan-risk@1"]
+    assert {str(info.ref): info.state for info in catalogue.adapters.all()} == {"compliance@9": "retired", "compliance@10": "active", "loan-risk@1": "active"}
+    assert register_released(catalogue.adapters) == []
+
+
+def test_what_the_operator_activated_stays_active(released: Path, catalogue: Catalogue) -> None:
+    adapter(released / "compliance" / "1")
+    register_released(catalogue.adapters)
+    adapter(released / "compliance" / "2")
+    assert [str(ref) for ref in register_released(catalogue.adapters)] == ["compliance@2"]
+    assert catalogue.adapters.get("compliance").ref.version == 1
+
+
+def test_a_program_that_moved_finds_its_adapters_again(
+    released: Path, catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    adapter(released / "compliance" / "1")
+    register_released(catalogue.adapters)
+    moved = tmp_path / "elsewhere"
+    shutil.move(released, moved)
+    move_program(moved, monkeypatch)
+    assert register_released(catalogue.adapters) == []
+    assert catalogue.adapters.get("compliance").ref.path == str(moved / "compliance" / "1")
+    assert caplog.records == []
+
+
+def test_a_released_version_never_takes_the_place_of_one_trained_here(
+    released: Path, catalogue: Catalogue, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = adapter(tmp_path / "own", strength=3.0)
+    registry.register(catalogue.adapters, AdapterRef("compliance", 1, str(own), read_adapter(own).digest))
+    adapter(released / "compliance" / "1")
+    assert register_released(catalogue.adapters) == []
+    assert catalogue.adapters.get("compliance", 1).ref.path == str(own)
+    assert "released adapter compliance@1 is not registered" in caplog.text
+
+
+def test_a_damaged_released_adapter_is_named(released: Path, catalogue: Catalogue) -> None:
+    (adapter(released / "compliance" / "1") / WEIGHTS).unlink()
+    with pytest.raises(Unavailable, match="compliance/1"):
+        register_released(catalogue.adapters)
