@@ -43,9 +43,9 @@ eval: $(READY)
 	$(BIN)/bankassist eval adapters $(if $(DATA),--data $(DATA))
 	$(BIN)/bankassist eval seeds
 
-## time start, search, answers and memory on this machine
+## start, answers, search, memory and ingest on this machine, or one of them: make bench NAME=answers
 bench: $(READY)
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(NAME)
 
 $(READY): pyproject.toml constraints.txt bundled.txt
 	@echo "setting up $(VENV): about two minutes the first time"

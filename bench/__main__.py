@@ -1,0 +1,41 @@
+"""`python -m bench [NAME ...]`: run benchmarks, show their tables, write `bench/results/NAME.json`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+NAMES = ("start", "answers", "search", "memory", "ingest")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one or more of {', '.join(NAMES)}; all without any")
+    names = parser.parse_args().names or list(NAMES)
+    if unknown := sorted(set(names) - set(NAMES)):
+        parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(NAMES)}")
+    console = Console()
+    from bench import frame, limits
+    from bench.service import prepare
+
+    cache = Path(os.environ.get("BANKASSIST_HOME", "var")).resolve() / "cache"  # converted models are the same in every home
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "cache").symlink_to(cache)
+        console.print("taking in the sample bank", style="dim")
+        home = prepare(Path(folder))
+        machine = limits.measure()
+        console.print(f"this machine: {machine['memory_gb_per_s']} GB/s of memory, {machine['matrix_gflop_per_s']} GFLOP/s in fp32 matrices", style="dim")
+        for name in names:
+            rows = importlib.import_module(f"bench.{name}").run(home, machine)
+            frame.show(name, rows, console)
+            console.print(f"  written to {frame.write(name, rows, machine).relative_to(Path.cwd())}", style="dim")
+
+
+if __name__ == "__main__":
+    main()
