@@ -1,4 +1,4 @@
-"""`bankassist eval`: what the adapters add, whether answers follow the documents, and the fit of the evidence judgement."""
+"""`bankassist eval`: what the adapters add, whether answers follow the documents, routing, and the fit of the evidence judgement."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(commands, name="eval")
     commands.command("adapters")(_adapters)
     commands.command("seeds")(_seeds)
+    commands.command("routing")(_routing)
     commands.command("evidence")(_evidence)
 
 
@@ -51,8 +52,8 @@ def _adapters(
                 rows: list[table.Row] = []
                 for name, items in sets.items():
                     task = name.split(", ")[1]
-                    rows += table.compare({name: items}, application, {"base": None, task: registry.get(task).ref}, advance)
-                rows += table.compare(outside, application, {"base": None, extract: registry.get(extract).ref}, advance)
+                    rows += table.compare({name: items}, application, registry.get(task).ref, advance)
+                rows += table.compare(outside, application, registry.get(extract).ref, advance)
                 loans = table.compare_loans(application, seed, advance)
             adapters = {info.ref.name: str(info.ref) for info in registry.all() if info.state == "active"}
     if as_json:
@@ -117,6 +118,27 @@ def _seeds(
         table.add_row("all", str(len(results)), str(len(results) - len(wrong)), f"{1 - len(wrong) / len(results):.1%}")
         console.print(table)
     raise typer.Exit(FAILED if wrong else DONE)
+
+
+def _routing(
+    context: typer.Context,
+    count: Annotated[int, typer.Option(min=1, max=200, help="How many new banks.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Where the router sends the questions of new banks, whose tasks are known."""
+    from eval.bank import FIRST_SEED
+    from eval.routing import route_seeds
+
+    with _models(context) as (settings, models), progress("banks", count) as advance:
+        results = route_seeds(range(FIRST_SEED + 100, FIRST_SEED + 100 + count), models.routes, models.embedder, settings.routing.threshold, advance)
+    if as_json:
+        print_json({"seeds": count, "tasks": [{"task": one.task, "language": one.language, "right": one.right, "to": one.to} for one in results]})
+        return
+    table = Table("task", "language", "questions", "right", "went to", box=None)
+    for one in results:
+        elsewhere = ", ".join(f"{name} {number}" for name, number in one.to.most_common() if name != one.task)
+        table.add_row(one.task, one.language, str(one.to.total()), f"{one.right:.1%}", elsewhere)
+    console.print(table)
 
 
 def _evidence(

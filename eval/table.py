@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from assistant.answer import Request, prompt_passages
 from assistant.bootstrap import Application
+from assistant.route import Router
 from core.errors import BadInput
 from core.text.places import place_of
-from core.types import AdapterRef, AnswerKind, Query
+from core.types import AdapterRef, AnswerKind, Principal, Query, Route
 from eval.bank import caller
 from eval.drafts import Scores, drafts, score
 from eval.reading import SETS, ReadingItem
@@ -20,7 +21,7 @@ from examples.samplebank.facts import Facts
 from examples.samplebank.loans import applications
 
 #: applications to rate, per language
-LOANS = 30
+LOANS = 20
 _SEED = 11
 
 
@@ -81,27 +82,37 @@ def bank_items(application: Application, seed: int) -> dict[str, list[ReadingIte
     return sets
 
 
-def compare(
-    sets: Mapping[str, Sequence[ReadingItem]], application: Application, arms: Mapping[str, AdapterRef | None], advance: Callable[[], None] = lambda: None
-) -> list[Row]:
-    """Every set under every arm: the base model (None) and adapters by name."""
-    rows = []
-    for name, items in sets.items():
-        for arm, adapter in arms.items():
-            instruction = application.assistant.tasks[adapter.name].instruction if adapter else ""
-            rows.append(Row(name, arm, score(list(drafts(items, application.generator, adapter, instruction, advance)))))
-    return rows
+def compare(sets: Mapping[str, Sequence[ReadingItem]], application: Application, adapter: AdapterRef, advance: Callable[[], None] = lambda: None) -> list[Row]:
+    """Every set answered by the bare base model and by an adapter, from the same prompts."""
+    instruction = application.assistant.tasks[adapter.name].instruction
+    return [
+        Row(name, adapter.name if arm else "base", score(list(drafts(items, application.generator, arm, instruction, advance))))
+        for name, items in sets.items()
+        for arm in (None, adapter)
+    ]
+
+
+@dataclass(frozen=True)
+class _WithoutAdapter:
+    """A router that chooses the task but leaves its adapter out: same prompt, same checks, bare base model."""
+
+    router: Router
+
+    def route(self, question: str, principal: Principal, wanted: str) -> Route:
+        return replace(self.router.route(question, principal, wanted), adapter=None)
 
 
 def compare_loans(application: Application, seed: int, advance: Callable[[], None] = lambda: None) -> list[LoanRow]:
-    """Loan applications through the whole path, with the loan-risk adapter and with the base model alone."""
+    """Loan applications through the whole path of the loan-risk task, by the bare base model and by the adapter."""
+    whole = application.assistant
+    arms = {"base": replace(whole, router=_WithoutAdapter(whole.router)), "loan-risk": whole}  # type: ignore[arg-type]
     rows = []
     for language in ("en", "zh"):
         cases = applications(Facts.draw(seed), language, LOANS)
-        for arm in ("base", "loan-risk"):
+        for arm, assistant in arms.items():
             proposed = right = 0
             for case in cases:
-                answer = application.assistant.answer(Request(Query(case.text, caller("risk"), application.today()), arm))
+                answer = assistant.answer(Request(Query(case.text, caller("risk"), application.today()), "loan-risk"))
                 rating = answer.structured["rating"] if answer.kind is AnswerKind.ANSWERED and answer.structured else None
                 proposed += rating is not None
                 right += rating == case.rating
