@@ -32,6 +32,7 @@ def _adapters(
     context: typer.Context,
     data: Data = None,
     count: Annotated[int, typer.Option(min=3, help="Questions of each third-party set.")] = 100,
+    bank_count: Annotated[int, typer.Option(min=1, help="Questions of the sample bank per task and language, at most.")] = 25,
     seed: Annotated[int | None, typer.Option(help="Seed of the sample bank; default: one that no training saw.")] = None,
     extract: Annotated[str, typer.Option(help="Adapter that answers the third-party questions.")] = "customer-service",
     as_json: Json = False,
@@ -46,7 +47,7 @@ def _adapters(
         errors.print(f"taking in the sample bank of seed {seed}")
         with sample_bank(seed, settings, models, Path(folder)) as application:
             registry = application.parts.catalogue.adapters
-            sets = table.bank_items(application, seed)
+            sets = table.bank_items(application, seed, bank_count)
             total = 2 * (sum(map(len, sets.values())) + sum(map(len, outside.values()))) + 4 * table.LOANS
             with progress("answers", total) as advance:
                 rows: list[table.Row] = []

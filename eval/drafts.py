@@ -17,7 +17,7 @@ from eval.reading import ReadingItem
 #: long enough for every right answer
 MAX_TOKENS = 96
 #: the bare base model goes on and on; its first sentences are read, which keeps a run affordable
-BASE_TOKENS = 64
+BASE_TOKENS = 48
 
 
 @dataclass(frozen=True, slots=True)

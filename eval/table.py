@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from examples.samplebank.facts import Facts
 from examples.samplebank.loans import applications
 
 #: applications to rate, per language
-LOANS = 20
+LOANS = 12
 _SEED = 11
 
 
@@ -61,11 +62,16 @@ def third_party(data: Path, count: int) -> dict[str, list[ReadingItem]]:
     return sets
 
 
-def bank_items(application: Application, seed: int) -> dict[str, list[ReadingItem]]:
-    """The sample bank's questions by task and language, each with the passages that retrieval finds for it."""
+def bank_items(application: Application, seed: int, count: int) -> dict[str, list[ReadingItem]]:
+    """The sample bank's questions by task and language, at most so many of each, every one with the passages that retrieval finds for it."""
     sets: dict[str, list[ReadingItem]] = {}
     assistant = application.assistant
-    for question in sample_questions.load(Facts.draw(seed)):
+    questions = list(sample_questions.load(Facts.draw(seed)))
+    random.Random(_SEED).shuffle(questions)
+    for question in questions:
+        name = f"bank, {question.task}, {question.language}"
+        if len(sets.get(name, ())) >= count:
+            continue
         query = Query(question.ask, caller(question.caller), question.as_of or application.today())
         found = assistant.retriever.search(query, application.settings.retrieval.top_k)
         passages = assistant.packed(found.passages)
@@ -78,8 +84,8 @@ def bank_items(application: Application, seed: int) -> dict[str, list[ReadingIte
             and place_of(question.answer[0], passage.text) >= 0
         )
         item = ReadingItem(question.id, question.language, question.ask, tuple(prompt_passages(passages)), gold, question.answer)
-        sets.setdefault(f"bank, {question.task}, {question.language}", []).append(item)
-    return sets
+        sets.setdefault(name, []).append(item)
+    return dict(sorted(sets.items()))
 
 
 def compare(sets: Mapping[str, Sequence[ReadingItem]], application: Application, adapter: AdapterRef, advance: Callable[[], None] = lambda: None) -> list[Row]:
