@@ -45,22 +45,21 @@ def squad2(path: Path, count: int, seed: int) -> list[ReadingItem]:
     answerable = [question for question in questions if question.answers]
     unanswerable = [question for question in questions if not question.answers]
     rng = random.Random(seed)
-    chosen = rng.sample(answerable, count - count // 3) + rng.sample(unanswerable, count // 3)
-    return _with_distractors(chosen, questions, "en", rng)
+    return _with_distractors(answerable, count - count // 3, questions, "en", rng) + _with_distractors(unanswerable, count // 3, questions, "en", rng)
 
 
 def cmrc2018(path: Path, count: int, seed: int) -> list[ReadingItem]:
     """CMRC2018 (Chinese); all can be answered."""
     questions = list(_squad_questions(json.loads(path.read_text("utf8"))["data"]))
     rng = random.Random(seed)
-    return _with_distractors(rng.sample(questions, count), questions, "zh", rng)
+    return _with_distractors(questions, count, questions, "zh", rng)
 
 
 def tatqa(path: Path, count: int, seed: int) -> list[ReadingItem]:
     """TAT-QA: questions whose one answer stands in a cell or beside the table; those that need arithmetic are left out."""
     questions = list(_tatqa_questions(json.loads(path.read_text("utf8"))))
     rng = random.Random(seed)
-    return _with_distractors(rng.sample(questions, count), questions, "en", rng)
+    return _with_distractors(questions, count, questions, "en", rng)
 
 
 SETS: Mapping[str, tuple[str, Callable[[Path, int, int], list[ReadingItem]]]] = {
@@ -70,14 +69,22 @@ SETS: Mapping[str, tuple[str, Callable[[Path, int, int], list[ReadingItem]]]] = 
 }
 
 
-def _with_distractors(chosen: Sequence[_Question], pool: Sequence[_Question], language: Language, rng: random.Random) -> list[ReadingItem]:
-    """Each question's passage among two others that do not hold its answer: one of the same article where there is one, one of another."""
-    items = []
-    for question in chosen:
-        others = [other.passage for other in pool if other.passage != question.passage and not any(answer in other.passage.text for answer in question.answers)]
-        near = [other.passage for other in pool if other.group == question.group and other.passage in others] if language == "en" else []
-        first = rng.choice(near or others)
-        second = rng.choice([other for other in others if other != first])
+def _with_distractors(candidates: Sequence[_Question], count: int, pool: Sequence[_Question], language: Language, rng: random.Random) -> list[ReadingItem]:
+    """So many questions, each passage among two others that do not hold its answer: one of the same article where there is one, one of another.
+
+    A question whose answer stands nearly everywhere (a single letter, "the") has no such others and is left out.
+    """
+    items: list[ReadingItem] = []
+    for question in rng.sample(candidates, len(candidates)):
+        if len(items) == count:
+            break
+        others = [other for other in pool if other.passage != question.passage and not any(answer in other.passage.text for answer in question.answers)]
+        near = [other.passage for other in others if other.group == question.group] if language == "en" else []
+        far = [other.passage for other in others if other.group != question.group]
+        if not far:
+            continue
+        second = rng.choice(far)
+        first = rng.choice(near or [passage for passage in far if passage != second] or far)
         passages = [question.passage, first, second]
         rng.shuffle(passages)
         gold = frozenset({passages.index(question.passage) + 1}) if question.answers else frozenset()
