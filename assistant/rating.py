@@ -15,6 +15,7 @@ from typing import Any
 
 from assistant.ground import numbers_check, source_text
 from core.text.markers import split_markers
+from core.text.normalise import normalise
 from core.text.numbers import Quantity, quantities, unsupported
 from core.types import Check, Passage, Sentence
 
@@ -30,6 +31,9 @@ _LIMITS: Sequence[tuple[str, str]] = (
     (r"(?:above|over|more than|超过|高于)\s*{n}", ">"),
     (r"(?:below|fewer than|less than|under|少于|低于|不足)\s*{n}", "<"),
 )
+#: a limit where it is no piece of another: "above 4" of "above 43%", "more than 5" of "no more than 5", 超过31% of 不超过31%
+_WHOLE = r"(?:(?<![A-Za-z])|(?![A-Za-z]))(?<![\d.,不未没])(?<!\b[Nn]o )(?<!\b[Nn]ot ){}(?![A-Za-z]|[.,]?\d|\s?[%‰])"
+_NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class RatingChecker:
     rating: str | None = None
 
     def check(self, text: str) -> Sentence:
+        text = normalise(text)
         if match := _RATING.fullmatch(text.strip()):
             self.rating = _BAND[match["band"].lower()]
             worst = max((RATINGS.index(reason.rating) for reason in self.reasons), default=-1)
@@ -62,7 +67,7 @@ class RatingChecker:
         if match is None or len(valid) != 1:
             problem = "not of the form MEASURE VALUE: RATING, LIMIT [PASSAGE]"
             return Sentence(marked.text, valid, (Check("form", False, problem),), len(quantities(marked.text)))
-        passage = source_text(self.passages[valid[0] - 1])
+        passage = normalise(source_text(self.passages[valid[0] - 1]))
         band = _BAND[match["band"].lower()]
         self.reasons.append(Reason(match["name"].strip(), match["value"], band, match["words"].strip(), valid[0]))
         wrong = unsupported(marked.text, [self.question, passage])
@@ -106,7 +111,7 @@ def _given(value: str, question: str) -> Check:
 
 def _limit(words: str, band: str, passage: str) -> Check:
     """The limit stands in the passage, and nowhere only under another rating."""
-    labels = [_label_near(passage, match.start(), match.end()) for match in re.finditer(re.escape(words), passage)]
+    labels = [_label_near(passage, match.start(), match.end()) for match in re.finditer(_WHOLE.format(re.escape(words)), passage)]
     if not labels:
         return Check("limit", False, f"'{words}' is not in the cited passage")
     passed = any(label in (None, band) for label in labels)
@@ -141,12 +146,15 @@ def _comparison(value: str, words: str) -> Check:
 
 
 def _limits(words: str) -> list[tuple[str, Decimal]]:
+    """The limits that the words state; none when a number in them is none, such as 1.2.3."""
     found: list[tuple[str, Decimal]] = []
     left = words
     for pattern, sign in _LIMITS:
         for match in re.finditer(pattern.replace("{n}", r"(\d[\d.,]*)\s?%?"), left, re.IGNORECASE):
-            digits = next(group for group in match.groups() if group)
-            found.append((sign, Decimal(digits.rstrip(".,").replace(",", ""))))
+            digits = next(group for group in match.groups() if group).rstrip(".,")
+            if not _NUMBER.fullmatch(digits):
+                return []
+            found.append((sign, Decimal(digits.replace(",", ""))))
             left = left[: match.start()] + " " * (match.end() - match.start()) + left[match.end() :]
     return found
 

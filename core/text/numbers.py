@@ -7,79 +7,44 @@ and ``2026年7月1日``, ``12 months`` and ``one year``. Grounding asks whether 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-#: unit of an amount whose currency the text leaves open (元, or a bare $)
-MONEY = "money"
+from core.text import units
+from core.text.normalise import normalise
+from core.text.numerals import EN_NUMBER, EN_ORDINAL, EN_PART, EN_SCALE, EN_SCALES, ZH_NUMBER, chinese, either, english, everyday, ordinal, part, scaled
+from core.text.units import CODES, END, EVERY, ORDINAL, PERIOD, TIMES, UNKNOWN
 
-_CURRENCY_WORDS = {
-    "¥": "CNY", "€": "EUR", "£": "GBP", "$": MONEY, "元": MONEY, "块": MONEY, "人民币": "CNY", "rmb": "CNY", "美元": "USD", "港元": "HKD", "港币": "HKD",
-    "欧元": "EUR", "英镑": "GBP", "日元": "JPY", "瑞士法郎": "CHF", "新加坡元": "SGD", "新元": "SGD", "澳元": "AUD", "加元": "CAD", "euros": "EUR", "euro": "EUR",
-    "dollars": MONEY, "dollar": MONEY, "pounds": "GBP", "francs": "CHF", "us$": "USD", "hk$": "HKD", "s$": "SGD",
-}  # fmt: skip
-_CODES = ("CHF", "EUR", "USD", "GBP", "SGD", "HKD", "CNY", "AUD", "CAD", "JPY", "NZD", "SEK", "NOK", "DKK", "ZAR", "INR", "AED")
-
-_EN_WORDS = {
-    word: value
-    for value, word in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-        ]
-    )
-}
-_EN_TENS = {word: 10 * value for value, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2)}
-_EN_SCALES = {"hundred": 100, "thousand": 1_000, "million": 1_000_000, "mn": 1_000_000, "billion": 1_000_000_000, "bn": 1_000_000_000}
-_ZH_DIGITS = {"零": 0, "〇": 0, "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
-_ZH_STEPS = {"十": 10, "百": 100, "千": 1_000}
-_ZH_SCALES = {"万": 10_000, "亿": 100_000_000}
 _AFTERNOON = ("下午", "晚上")
 _MONTHS = {name: number for number, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], start=1)}
+_VULGAR = "¼-¾⅐-⅞⁄"
+#: stands where another reader has read already
+_READ = "\x00"
+#: what ends a cell of a table's row, as core/text/tables.py writes it, and a field in running text
+_CELL_ENDS = "|;；。"
+_NAME_LENGTH = 80
+_RANGE = re.compile(r"\s?[-–~～至到或]\s?|\sto\s|\sor\s")
 
-#: periods in one base unit each; business days are no calendar days
-_PERIODS = {
-    "minute": ("minute", 1), "分钟": ("minute", 1), "hour": ("minute", 60), "小时": ("minute", 60), "day": ("day", 1), "天": ("day", 1), "自然日": ("day", 1),
-    "week": ("day", 7), "周": ("day", 7), "星期": ("day", 7), "个月": ("month", 1), "month": ("month", 1), "year": ("month", 12), "年": ("month", 12),
-    "工作日": ("business day", 1), "营业日": ("business day", 1), "business day": ("business day", 1),
-}  # fmt: skip
-
-#: the end of a Latin word or number; a ``\b`` would not see one before a Chinese character
-_END = "(?![A-Za-z0-9_])"
-# numbers are of bounded length, so that no hostile text can overflow them
-_DIGITS = r"\d{1,3}(?:[,'’]\d{3}){1,12}(?!\d)(?:\.\d{1,40})?|\d{1,40}(?:\.\d{1,40})?"
-_ZH_NUMBER = "(?!万一)[零〇一二两三四五六七八九十百千万亿]{1,24}(?:点[零〇一二三四五六七八九]{1,24})?"  # 万一 means 'in case'
-_EN_NUMBER = rf"(?:{'|'.join(_EN_TENS)})(?:[- ](?:{'|'.join(list(_EN_WORDS)[1:10])}))?|{'|'.join(sorted(_EN_WORDS, key=len, reverse=True))}"
-_MONTH_NAME = r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
-_EN_SCALE = "hundred|thousand|million|billion"
-_PREFIX = rf"(?:{'|'.join(_CODES)})|US\$|HK\$|S\$|RMB|人民币|[$€£¥]"
-_SUFFIX = (
-    rf"(?:{'|'.join(_CODES)}|RMB|euros?|dollars?|pounds|francs){_END}|[$€£¥](?!\s?\d)"
-    "|人民币元?|新加坡元|瑞士法郎|美元|港元|港币|欧元|英镑|日元|新元|澳元|加元|元|块"
+# numbers are of bounded length, so that no hostile text can overflow them; 1,250 and 1 250 are grouped, 12,50 and 1.250,50 have a decimal comma
+_DIGITS = (
+    r"\d{1,3}(?:[,'’]\d{3}){1,12}(?!\d)(?:\.\d{1,40})?|\d{1,3}(?:\ \d{3}){1,12}(?![\d,.]*\d)(?:[.,]\d{1,2}(?!\d))?"
+    r"|\d{1,3}(?:\.\d{3}){0,12},\d{1,2}(?!\d)|\d{1,40},\d{1,2}(?!\d)|\d{1,40}(?:\.\d{1,40})?|(?<![\d.])\.\d{1,40}"
 )
-_CURRENCY_NAMES = re.compile("|".join(re.escape(word) for word in sorted(_CURRENCY_WORDS, key=len, reverse=True)))
+_MONTH_NAME = r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
+#: a minus, but no hyphen (five-day), no bullet (- 5%) and no range (5-10%, 3 -5 days, 5年-10年)
+_MINUS = rf"(?:(?<![A-Za-z0-9)%‰年月日天周号次元期{_READ}])(?<![\d%]\s)[-−–](?=[\d.A-Z$€£¥])|\b(?:minus|negative)\s|(?<!正)负的?\s?)"
+#: one month, where a month would not say how often
+_ARTICLE = rf"(?:(?<=within\s)|(?<=after\s)|(?<=for\s)|(?<=than\s)|(?<=least\s)|(?<=most\s)|(?<=over\s)|(?<=under\s))an?(?=\s{PERIOD}{END}(?!-))"
+_SCALED_ARTICLE = rf"an?(?=[\s-](?:{EN_SCALE}){END})"
 #: what makes another number of the number beside it
-_NUMBER_PIECE = re.compile(rf"\d|[零〇一二两三四五六七八九十百千万亿]|{_EN_NUMBER}|{_EN_SCALE}|mn|bn", re.IGNORECASE)
+_NUMBER_PIECE = re.compile(rf"\d|[零〇一二两三四五六七八九十百千万亿兆半{_VULGAR}]|{EN_NUMBER}|{EN_SCALE}|\b(?:mn|bn|tn|[kmb]|half)\b", re.IGNORECASE)
+#: behind a number without a unit: letters, a fraction, or a Chinese character other than these measure words and particles
+_UNKNOWN_UNIT = re.compile(
+    rf"\s?[{_VULGAR}]|[A-Za-z]+|\s[kKmMbB]{END}"
+    "|\\s?(?![个次笔项条级名张倍份位家号款章节页人户类种年岁档的和或至到及以之与为时内起后前者则即等左右多余但并且也都由在从向被把将可应须需不未无有是于而又再另如若因其此该这那每各按含均计共约近超达满未上下中间外])[\u4e00-\u9fff]"
+)
 
 _DATES = re.compile(
     rf"""
@@ -95,9 +60,12 @@ _DATES = re.compile(
     """,
     re.VERBOSE,
 )
-#: clause numbers with two dots or more, telephone numbers, codes of letters and digits
+#: fractions, clause numbers with two dots or more, telephone and card numbers, credit ratings, codes of letters and digits
 _CODES_IN_TEXT = re.compile(
-    rf"(?<![A-Za-z0-9_.])(?!(?:{'|'.join(_CODES)}|RMB)\d)"
+    rf"(?<![\d,./⁄])(?:(?:\d{{1,3}}[ -])?\d/\d(?![\d/])|\d+⁄\d+|\d{{1,40}}\s?[¼-¾⅐-⅞])\s?[%‰]?"
+    r"|(?<![A-Za-z0-9_.,])(?=(?:\d[ -]?){7})(?!\d{1,3}(?: \d{3})+(?![ -]?\d))(?:\d{1,5}(?:[ -]\d{1,5}){2,12}|\d{3,5} \d{4}|0\d{2,3}-\d{7,8})(?![\d%]|[.,]\d)"
+    r"|(?<![A-Za-z0-9_+-])(?:(?:A{1,3}|B{1,3}|C{1,3}|D)[+-](?!\w)|(?:AAA?|BBB?|CCC?)(?![A-Za-z0-9_]))"
+    rf"|(?<![A-Za-z0-9_.])(?!(?:{'|'.join(CODES)}|RMB)\d)"
     r"(?:\d+(?:\.\d+){2,}|\+\d[\d ()-]{5,}\d|(?=[A-Z-]*\d)(?=[\d-]*[A-Z])[A-Z0-9]+(?:-[A-Z0-9]+)+|[A-Z]{1,4}\d{2,})(?![A-Za-z0-9_.][A-Za-z0-9_])"
 )
 _TIMES = re.compile(
@@ -106,21 +74,63 @@ _TIMES = re.compile(
     r"|(?P<half_han>上午|下午|晚上|早上)(?P<h_han>[一二两三四五六七八九十]{1,2})点(?:(?P<min_han>[一二三四五六七八九十]{1,3})分|(?P<zhalf_han>半))?",
     re.IGNORECASE,
 )
+#: shares of a whole and halves of a period
+_SHARES = re.compile(
+    rf"""
+      (?<![百千万十零〇一二三四五六七八九\d])(?P<zh_whole>[二三四五六七八九十]{{1,3}}|\d{{1,3}})分之(?P<zh_parts>[一二两三四五六七八九十]{{1,3}}|\d{{1,3}})
+    | \b(?P<parts>an?|{EN_NUMBER})[\s-](?P<whole>{EN_PART})(?:s\b|(?=\s+of\b))
+    | \bhalf[\s-](?:an?\s)?(?P<period>{PERIOD}){END}
+    | (?<![一两二三四五六七八九十个每上下])半(?P<zh_period>年|个?月|小时|天|日|周|个?季度)
+    | (?<!and\s)(?<!and\sa\s)(?P<half>\bhalf\b)(?!-)|(?P<zh_half>一半|对半|半(?=[价数额]))
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+#: how often: once a period
+_FREQUENCIES = re.compile(
+    rf"""
+      (?<![-\w])(?P<adverb>daily|weekly|monthly|quarterly|(?P<half>half-|semi-?)?(?:year|annual)(?:ly)?|annually|p\.a\.)(?![A-Za-z])(?<!\byear)
+    | \b(?:per|each|every)\s(?:calendar\s|full\s)?(?!second)(?P<each>{PERIOD}|annum){END}
+    | (?:(?<=[\d%]\s)|(?<=(?:{"|".join(CODES)})\s)|(?<=[rcod]s\s)|(?<=mes\s)|(?<=ce\s)|(?<=in\s))an?\s(?:calendar\s)?(?P<once>{PERIOD}){END}(?!-)
+    | (?:每|按|逐)个?(?:自然)?(?P<zh_each>半年|季|年|月|日(?!元)|天|周|星期|工作日|营业日|小时|分钟)度?
+    | (?<![\d一二两三四五六七八九十百半个几第上下作生节假次])(?P<zh_for>[年月季周日])(?=度|费|供|薪|利率|利息|化|息|租|检|报|均|限额|累计|收入)
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_ADVERBS = {"d": "day", "w": "week", "m": "month", "q": "quarter", "y": "year", "a": "year", "p": "year"}
+_HOW_OFTEN = {"once": 1, "twice": 2, "thrice": 3}
+_ORDINALS = re.compile(
+    rf"""
+      (?<!\d\s)(?<!\d-)(?<!\bone\s)(?<!\bper\s)\b(?P<word>{EN_ORDINAL})\b
+    | (?<![\d.,])(?P<digits>\d{{1,4}})(?:st|nd|rd|th){END}
+    | 第(?P<zh>\d{{1,4}}|[零一二三四五六七八九十百]{{1,6}})(?![条章节款项页编部\d.,])
+    | (?<=[月{_READ}])(?P<day>\d{{1,2}})[日号]
+    | \b(?P<times>once(?!\s(?:you|we|they|he|she|it|the|this|an?|all|your|our)\b)|twice|thrice)\b
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
 _AMOUNTS = re.compile(
     rf"""
+    (?P<minus>{_MINUS})?
     (?P<share>[百千万]分之)?
-    (?:(?P<prefix>{_PREFIX})\s?)?
+    (?:(?P<prefix>{units.PREFIX})\s?)?
+    (?P<minus_inside>{_MINUS})?
     (?:
-        (?<![\d.])(?P<digits>{_DIGITS})(?:\s?(?P<zscale>[十百千]?[万亿]{{1,2}}|[百千](?!分))(?P<zrest>(?:\d{{1,4}}[百千万])*(?:\d{{2,4}}(?![\d.,%年月]))?)|[\s-]?(?P<escale>{_EN_SCALE}|mn|bn){_END})?
-      | (?P<han>{_ZH_NUMBER})
-      | \b(?P<word>{_EN_NUMBER}){_END}(?:[\s-](?P<wscale>{_EN_SCALE}){_END}(?:\s(?:and\s)?(?P<wrest>{_EN_NUMBER}){_END}(?![\s-](?:{_EN_SCALE})))?)?
+        (?<!\d)(?<!\d\.)(?P<digits>{_DIGITS})(?P<digits_half>\sand\sa\shalf{END})?
+        (?:\s?(?P<zscale>[十百千]?[万亿]{{1,2}}|[百千](?!分))(?P<zrest>(?:\d{{1,4}}[百千万])*(?:\d{{2,4}}(?![\d.,%年月]))?)|[\s-]?(?P<escale>{EN_SCALE}|mn|bn|tn){END})?
+      | (?P<han>{ZH_NUMBER})
+      | \b(?P<word>{EN_NUMBER}|{_SCALED_ARTICLE}|{_ARTICLE}){END}(?P<word_half>\sand\sa\shalf{END})?
+        (?:[\s-](?P<wscale>{EN_SCALE}){END}(?:\s(?:and\s)?(?P<wrest>{EN_NUMBER}){END}(?![\s-]hundred))?(?:[\s-](?P<wscale2>thousand|million|billion){END})?)?
     )
-    (?:
-        \s?(?P<percent>%|‰|(?:per\s?cent|percentage\ points?){_END}|个?百分点)
-      | \s?(?P<basis>(?:bps?|basis\ points?){_END}|个?基点)
-      | \s?(?P<suffix>{_SUFFIX})
-      | (?:\s|-)?(?:(?P<business>business|working|banking)|calendar|full|consecutive)?(?:\s|-)?(?P<period>minute|hour|day|week|month|year)s?{_END}
-      | \s?个?(?P<zperiod>工作日|营业日|自然日|小时|分钟|天|星期|周|(?<=个)月|年(?!\d|[利化均度费]))
+    (?P<behind>
+        \s?(?P<percent>%|‰|per\s?cent{END})
+      | \s?(?P<points>percentage\ points?{END}|个?百分点)
+      | \s?(?P<basis>(?:bps?|basis\ points?){END}|个?基点)
+      | \s?(?P<tenths>成(?![员立功本年都果为交绩长不]))
+      | \s?(?P<discount>折(?![合算旧]))
+      | \s?(?P<suffix>{units.SUFFIX})
+      | \s?(?P<times>倍|次(?![年月日贷级于要性])|times{END})
+      | [\s-]?(?:(?:calendar|full|consecutive)[\s-])?(?P<period>{PERIOD})s?{END}
+      | \s?个?(?P<zhalf>半)?(?P<zperiod>{units.HAN_PERIOD})(?P<zrest_half>半(?!年))?
     )?
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -137,7 +147,11 @@ class Day(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """One number in normal form. ``unit`` is ``%``, a currency code, ``money``, a period, ``time`` (minutes of the day), ``date``, ``code`` or empty."""
+    """One number in normal form.
+
+    ``unit`` is ``%``, ``points``, a currency code, ``money`` or ``dollars``, a period, ``every`` and a period, ``times``, ``ordinal``, ``折``,
+    ``time`` (minutes of the day), ``date``, ``code``, ``?`` and what nobody knows, or empty.
+    """
 
     value: Decimal | Day | str
     unit: str
@@ -148,63 +162,111 @@ class Quantity:
 
 
 def quantities(text: str) -> list[Quantity]:
-    """Every quantity of the text in order; spelled-out numbers too."""
+    """Every quantity of the text in order; spelled-out numbers too. What one reader has read the next ones do not see."""
     found: list[Quantity] = []
-    taken = bytearray(len(text))
-    for reader in (_dates, _codes, _times, _amounts):
-        for quantity in reader(text):
-            if not any(taken[quantity.start : quantity.end]):
-                taken[quantity.start : quantity.end] = b"\x01" * (quantity.end - quantity.start)
-                found.append(quantity)
+    left = everyday(text)
+    for reader in (_dates, _codes, _times, _shares, _frequencies, _ordinals, _amounts):
+        read = [_of(text, quantity) for quantity in reader(left)]
+        left = _without(left, read)
+        found += read
     return sorted(found, key=lambda quantity: quantity.start)
 
 
+def without_quantities(text: str) -> str:
+    """The text, of the same length, with nothing where its quantities stood."""
+    return _without(text, quantities(text))
+
+
+def _of(text: str, quantity: Quantity) -> Quantity:
+    """The quantity with its words as the text writes them."""
+    return Quantity(quantity.value, quantity.unit, text[quantity.start : quantity.end], quantity.start, quantity.end, quantity.spelled)
+
+
+def _without(text: str, found: Iterable[Quantity]) -> str:
+    pieces, at = [], 0
+    for quantity in found:
+        pieces += [text[at : quantity.start], _READ * (quantity.end - quantity.start)]
+        at = quantity.end
+    return "".join([*pieces, text[at:]])
+
+
 def unsupported(text: str, sources: Iterable[str]) -> list[Quantity]:
-    """The quantities of the text that no source states, neither in normal form nor to the letter."""
-    lines = [(line, quantities(line)) for source in sources for line in source.split("\n")]
-    return [
-        claim
-        for claim in quantities(text)
-        if _claims(claim) and not any(any(states(quantity, claim, line) for quantity in known) or _verbatim(claim, line, known) for line, known in lines)
-    ]
+    """The quantities of the normalised text that no normalised source states, neither in normal form nor to the letter."""
+    lines = [_Line.read(line) for source in sources for line in normalise(source).split("\n")]
+    known = [quantity for line in lines for quantity in line.found]
+    return [claim for claim in quantities(normalise(text)) if _claims(claim, known) and not any(line.states(claim) for line in lines)]
 
 
-def states(known: Quantity, claim: Quantity, line: str = "") -> bool:
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of a source, its quantities, and for each the words that name its unit where it has none of its own."""
+
+    text: str
+    found: Sequence[Quantity]
+    names: Sequence[str]
+
+    @classmethod
+    def read(cls, text: str) -> _Line:
+        found = quantities(text)
+        blank = _without(text, found)
+        return cls(text, found, [_name(blank, one.start) + _shared(text, found, number) for number, one in enumerate(found)])
+
+    def states(self, claim: Quantity) -> bool:
+        return any(states(quantity, claim, name) for quantity, name in zip(self.found, self.names, strict=True)) or _verbatim(claim, self.text, self.found)
+
+
+def _shared(line: str, found: Sequence[Quantity], number: int) -> str:
+    """The other end of the range in which a number stands: the ``USD 100`` of 200 in ``USD 100-200``, the ``5 years`` of 3 in ``3 or 5 years``."""
+    before, one, behind = found[max(number - 1, 0)], found[number], found[min(number + 1, len(found) - 1)]
+    joint = line[one.end : behind.start]
+    is_item = one.start == 0 and joint.startswith((" -", " –"))  # 3 - USD 45
+    if behind.unit and not is_item and _RANGE.fullmatch(joint):
+        return f" {behind.text}"
+    return f" {before.text}" if before.unit and _RANGE.fullmatch(line[before.end : one.start]) else ""
+
+
+def _name(line: str, end: int) -> str:
+    """``Fee (USD)`` of ``Card: Alpha | Fee (USD): 45``. Empty in running text, where the number of a clause or an item stands beside any unit."""
+    start = max(line.rfind(mark, 0, end) for mark in _CELL_ENDS) + 1
+    colon = max(line.rfind(mark, start, end) for mark in ":：")
+    return line[max(start, colon - _NAME_LENGTH) : colon] if colon >= 0 else ""
+
+
+def states(known: Quantity, claim: Quantity, name: str = "") -> bool:
     """Whether a quantity of a source says what another one claims.
 
-    A date may be claimed with parts left out, a number without its unit. A unit that the source's number lacks must stand
-    elsewhere in its ``line``, as in a table whose column is named ``Rate (%)``.
+    A date may be claimed with parts left out, a number without its unit. A unit that the source's number lacks must stand in
+    the ``name`` of its field or column, such as ``Rate (%)``.
     """
     if isinstance(known.value, Day):
         if isinstance(claim.value, Day):
             return all(part is None or part == stated for part, stated in zip(claim.value, known.value, strict=True))
         return claim.unit == "" and claim.value == known.value.year
+    if known.unit == "" and isinstance(known.value, Decimal) and claim.unit not in ("", TIMES, "time"):
+        return any(known.value * factor == claim.value and units.same(unit, claim.unit) for unit, factor in units.named(name))
     if known.value != claim.value or (known.unit == "time") != (claim.unit == "time"):
         return False
-    if claim.unit in ("", known.unit) or (claim.unit == MONEY and known.unit in _CODES) or (known.unit == MONEY and claim.unit in _CODES):
+    if claim.unit == "":
+        return not known.unit.startswith(EVERY) and not re.search(r"[?][^\u4e00-\u9fff]", known.unit)
+    return units.same(known.unit, claim.unit) or (known.unit == "" and claim.unit == TIMES)
+
+
+def _claims(quantity: Quantity, known: Iterable[Quantity]) -> bool:
+    """Words such as 'one' or '一' are mostly no numbers; with a unit they are, and 'first' and 'once' where the sources count."""
+    if not quantity.spelled or quantity.value not in (Decimal(0), Decimal(1)):
         return True
-    return known.unit == "" and _names_unit(line, claim.unit)
-
-
-def _names_unit(line: str, unit: str) -> bool:
-    if unit == "%":
-        return re.search(r"%|per\s?cent|百分", line, re.IGNORECASE) is not None
-    if unit == MONEY or unit in _CODES:
-        named = {_CURRENCY_WORDS[word] for word in _CURRENCY_NAMES.findall(line.lower())}
-        return unit in line or unit in named or MONEY in named
-    return unit.split()[-1] in line.lower() or any(base == unit for word, (base, _) in _PERIODS.items() if word in line)
-
-
-def _claims(quantity: Quantity) -> bool:
-    """Words such as 'one' or '一' are mostly no numbers; with a unit they are."""
-    return not quantity.spelled or quantity.unit != "" or quantity.value not in (Decimal(0), Decimal(1))
+    if quantity.unit in (ORDINAL, TIMES):
+        return any(other.unit == quantity.unit for other in known)
+    return quantity.unit != ""
 
 
 def _verbatim(claim: Quantity, line: str, known: Iterable[Quantity]) -> bool:
     """Whether the line holds the claim to the letter, and not as a piece of another number: ``USD 5 million`` does not say ``USD 5``."""
-    for match in re.finditer(rf"(?<![A-Za-z\d.,]){re.escape(claim.text)}(?![A-Za-z]|[.,]?\d)", line):
-        around = [line[whole.start : match.start()] + line[match.end() : whole.end] for whole in known if _holds(whole, match)]
-        if not any(_NUMBER_PIECE.search(rest) for rest in around):
+    for match in re.finditer(rf"(?<![A-Za-z\d.,⁄]){re.escape(claim.text)}(?![A-Za-z+{_VULGAR}]|[.,]?\d|-(?![\w\s]))", line):
+        wholes = [whole for whole in known if _holds(whole, match)]
+        around = [line[whole.start : match.start()] + line[match.end() : whole.end] for whole in wholes]
+        negated = any(isinstance(whole.value, Decimal) and whole.value < 0 and whole.start < match.start() for whole in wholes)
+        if not negated and not any(_NUMBER_PIECE.search(rest) for rest in around):
             return True
     return False
 
@@ -226,12 +288,12 @@ def _dates(text: str) -> Iterator[Quantity]:
 
 
 def _whole(text: str) -> int:
-    return int(text) if text.isdigit() else int(_chinese(text))
+    return int(text) if text.isdigit() else int(chinese(text))
 
 
 def _codes(text: str) -> Iterator[Quantity]:
     for match in _CODES_IN_TEXT.finditer(text):
-        yield Quantity(re.sub("[ ()-]", "", match[0]), "code", match[0], match.start(), match.end())
+        yield Quantity(re.sub("[ ()]|-(?=.)", "", match[0]), "code", match[0], match.start(), match.end())
 
 
 def _times(text: str) -> Iterator[Quantity]:
@@ -254,89 +316,90 @@ def _times(text: str) -> Iterator[Quantity]:
         yield Quantity(Decimal(60 * hours + minutes), "time", written, start, start + len(written))
 
 
+def _shares(text: str) -> Iterator[Quantity]:
+    for match in _SHARES.finditer(text):
+        value, unit = Decimal(50), "%"
+        if match["zh_whole"]:
+            value = 100 * either(match["zh_parts"]) / either(match["zh_whole"])
+        elif match["whole"]:
+            value = Decimal(100 * english(match["parts"])) / part(match["whole"])
+        elif name := match["period"] or match["zh_period"]:
+            unit, factor = units.period(name if name == "个月" else name.removeprefix("个"))
+            value = Decimal(factor) / 2
+        yield Quantity(value, unit, match[0], match.start(), match.end(), spelled=True)
+
+
+def _frequencies(text: str) -> Iterator[Quantity]:
+    for match in _FREQUENCIES.finditer(text):
+        adverb = (match["adverb"] or "").lower()
+        name = match["each"] or match["once"] or match["zh_each"] or match["zh_for"] or ("半年" if match["half"] else _ADVERBS[adverb[0]])
+        unit, factor = units.period(name)
+        yield Quantity(Decimal(factor), EVERY + unit, match[0], match.start(), match.end(), spelled=True)
+
+
+def _ordinals(text: str) -> Iterator[Quantity]:
+    for match in _ORDINALS.finditer(text):
+        if match["times"]:
+            value, unit = Decimal(_HOW_OFTEN[match["times"].lower()]), TIMES
+        else:
+            value, unit = Decimal(ordinal(match["word"])) if match["word"] else either(match["digits"] or match["zh"] or match["day"]), ORDINAL
+        yield Quantity(value, unit, match[0], match.start(), match.end(), spelled=not (match["digits"] or match["day"]))
+
+
 def _amounts(text: str) -> Iterator[Quantity]:
-    for match in _AMOUNTS.finditer(text):
-        spelled = match["digits"] is None
-        value = _value(match)
-        unit = ""
-        if match["share"] or match["percent"]:
-            unit = "%"
-            value /= {"‰": 10, "千分之": 10, "万分之": 100}.get(match["share"] or match["percent"], 1)
-        elif match["basis"]:
-            unit, value = "%", value / 100
-        elif currency := match["prefix"] or match["suffix"]:
-            unit = _currency(currency)
-        elif period := match["period"] or match["zperiod"]:
-            unit, value = _period(match, period.lower(), value)
-        if (
-            spelled
-            and not unit
-            and match["han"]
-            and len(match["han"]) < 2
-            and not re.match("[个次笔项条级名张倍成份位家]", text[match.end() : match.end() + 1])
-        ):
+    matches = list(_AMOUNTS.finditer(text))
+    for number, match in enumerate(matches, start=1):
+        limit = matches[number].start() if number < len(matches) else len(text)
+        value, unit = _with_unit(match, _value(match))
+        end = match.start() + len(match[0].rstrip())
+        # 一 and 十 are pieces of many words
+        if match["han"] and not unit and len(match["han"]) < 2 and text[end : end + 1] not in set("个次笔项条级名张份位家"):
             continue
-        yield Quantity(value, unit, match[0].strip(), match.start(), match.start() + len(match[0].rstrip()), spelled)
+        if not match["behind"] and not match["word"] and (unknown := _UNKNOWN_UNIT.match(text, end, limit)):
+            unit, end = f"{unit} {UNKNOWN}{unknown[0].strip().lower()}".strip(), unknown.end()
+        yield Quantity(value, unit, text[match.start() : end], match.start(), end, spelled=match["digits"] is None)
+
+
+def _with_unit(match: re.Match[str], value: Decimal) -> tuple[Decimal, str]:
+    """The value in the base unit of what stands around the number."""
+    if match["share"] or match["percent"]:
+        return value / {"‰": 10, "千分之": 10, "万分之": 100}.get(match["share"] or match["percent"], 1), "%"
+    if match["points"]:
+        return value, units.POINTS
+    if match["basis"]:
+        return value / 100, "%"
+    if match["tenths"]:
+        return value * 10, "%"
+    if match["discount"]:
+        return value / 10 if value >= 10 else value, units.DISCOUNT  # 八五折 is 8.5折
+    if match["times"]:
+        return value, TIMES
+    if period := match["period"] or match["zperiod"]:
+        if period == "年" and value >= 1900:
+            return value, ""  # a calendar year
+        unit, factor = units.period(period)
+        return value * factor, unit
+    currency = match["prefix"] or match["suffix"]
+    return value, units.currency(currency) if currency else ""
 
 
 def _value(match: re.Match[str]) -> Decimal:
+    half = Decimal("0.5") if any(match[name] for name in ("digits_half", "word_half", "zhalf", "zrest_half")) else Decimal(0)
+    sign = -1 if match["minus"] or match["minus_inside"] else 1
     if match["digits"]:
-        value = Decimal(re.sub("[,'’]", "", match["digits"]))
-        value = _times_scale(value, match["zscale"] or "")
+        value = scaled(_decimal(match["digits"]) + half, match["zscale"] or "")
         for digits, scale in re.findall(r"(\d+)([百千万]?)", match["zrest"] or ""):  # 1万5千, 3亿5000万
-            value += _times_scale(Decimal(digits), scale)
-        return value * _EN_SCALES.get((match["escale"] or "").lower(), 1)
+            value += scaled(Decimal(digits), scale)
+        return sign * value * EN_SCALES.get((match["escale"] or "").lower(), 1)
     if match["han"]:
-        return _chinese(match["han"])
-    return Decimal(_english(match["word"]) * _EN_SCALES.get((match["wscale"] or "").lower(), 1) + _english(match["wrest"] or ""))
+        return sign * (chinese(match["han"]) + half)
+    first, second = (EN_SCALES.get((match[name] or "").lower(), 1) for name in ("wscale", "wscale2"))
+    value, rest = (english(match["word"]) + half) * first, english(match["wrest"] or "")
+    return sign * ((value + rest) * second if first < second else value + rest * second)  # two hundred thousand, one million fifty thousand
 
 
-def _english(text: str) -> int:
-    tens, _, ones = text.lower().replace("-", " ").partition(" ")
-    return _EN_TENS.get(tens, _EN_WORDS.get(tens, 0)) + _EN_WORDS.get(ones, 0)
-
-
-def _times_scale(value: Decimal, scale: str) -> Decimal:
-    for character in scale:
-        value *= _ZH_STEPS.get(character) or _ZH_SCALES[character]
-    return value
-
-
-def _currency(text: str) -> str:
-    return text.upper() if text.upper() in _CODES else "CNY" if text.startswith("人民币") else _CURRENCY_WORDS[text.lower()]
-
-
-def _period(match: re.Match[str], period: str, value: Decimal) -> tuple[str, Decimal]:
-    if period == "月":
-        period = "个月"
-    if period == "年" and value >= 1900:
-        return "", value  # a calendar year
-    if match["business"] and period == "day":
-        period = "business day"
-    unit, factor = _PERIODS[period]
-    return unit, value * factor
-
-
-def _chinese(text: str) -> Decimal:
-    whole, _, fraction = text.partition("点")
-    total = section = digit = 0
-    if all(character in _ZH_DIGITS for character in whole):  # 二〇二六
-        total = int("".join(str(_ZH_DIGITS[character]) for character in whole) or 0)
-    else:
-        last = 10
-        for character in whole:
-            if character in _ZH_DIGITS:
-                digit = _ZH_DIGITS[character]
-                last = last if digit else 10
-            elif character in _ZH_STEPS:
-                last = _ZH_STEPS[character]
-                section += (digit or 1) * last
-                digit = 0
-            else:
-                last = _ZH_SCALES[character]
-                section += digit
-                # a larger scale multiplies all before it (一万亿), a smaller one only what is new (一亿两千万)
-                total = (total + section) * last if 0 < total <= last else total + (section or 1) * last
-                section = digit = 0
-        total += section + digit * last // 10  # 三万五 is 35,000, 三万零五 is 30,005
-    return Decimal(total) + (Decimal("0." + "".join(str(_ZH_DIGITS[character]) for character in fraction)) if fraction else 0)
+def _decimal(digits: str) -> Decimal:
+    whole, comma, fraction = digits.rpartition(",")
+    if comma and len(fraction) < 3:  # 1.250,50
+        return Decimal(re.sub(r"\D", "", whole) + "." + fraction)
+    return Decimal(re.sub("[,'’ ]", "", digits))

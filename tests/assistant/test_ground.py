@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from assistant.ground import Checker, citations, cite, says_not_found
+from core.text.numbers import unsupported
+from core.text.tables import header_and_rows, table_lines
 from core.types import Passage
+from examples.samplebank.facts import Facts
+from examples.samplebank.questions import load as load_questions
+from examples.samplebank.sources import Source
+from examples.samplebank.sources import load as load_sources
 
 
 def passage(text: str, *, rank: int = 1, title: str = "Fees", start: int = 100) -> Passage:
@@ -57,6 +63,73 @@ def test_a_true_sentence_passes(text: str) -> None:
 def test_a_false_sentence_fails_the_check_that_sees_it(text: str, failed: str) -> None:
     sentence = Checker(PASSAGES).check(text)
     assert next(check.name for check in sentence.checks if not check.passed) == failed
+
+
+@pytest.mark.parametrize(
+    ("answer", "source"),
+    [
+        ("The late fee is 4.1% of the balance", "4.1 A late fee of 2% of the balance applies."),
+        ("The late fee is USD 3", "3. The late fee is USD 45."),
+        ("The fee of the Alpha card is USD 40", "Card: Alpha | Fee (USD): 45 | Fee (EUR): 40"),
+        ("费用为50元", "费用为50美元"),
+        ("The late fee is USD 4\u200b5", "The late fee is USD 4 or 5"),
+        ("限额5％", "限额5天"),
+    ],
+)
+def test_a_figure_of_something_else_fails(answer: str, source: str) -> None:
+    assert [check.name for check in Checker([passage(source)]).check(f"{answer} [1]").checks if not check.passed] == ["numbers"]
+
+
+def test_a_heading_s_number_is_no_figure() -> None:
+    cited = Passage(1, "c", "d", 1, "Fees", ("9 Late fee USD",), 3, 0, 6, "USD 45")
+    assert not Checker([cited]).check("The late fee is USD 9 [1]").passed
+    assert Checker([cited]).check("The late fee is USD 45 [1]").passed
+
+
+def test_a_sentence_is_shown_as_it_was_checked() -> None:
+    assert Checker(PASSAGES).check("USD 4\u200b05 [1]").text == "USD 405"
+
+
+ACCOUNTS = passage("客户不得出借账户。安德银行（Alder Bank）每月收费8.25美元。", title="账户")
+
+
+@pytest.mark.parametrize("text", ["USD 8.25 a month", "Alder Bank", "8.25 US dollars per month"])
+def test_figures_and_names_pass_between_languages(text: str) -> None:
+    assert Checker([ACCOUNTS]).check(f"{text} [1]").passed
+
+
+@pytest.mark.parametrize("text", ["Customers may lend their account to anybody.", "USD 8.25 is the fee for lending an account"])
+def test_what_cannot_be_compared_between_languages_fails(text: str) -> None:
+    (words,) = [check for check in Checker([ACCOUNTS]).check(f"{text} [1]").checks if not check.passed]
+    assert (words.name, words.detail[:19]) == ("words", "in another language")
+
+
+def test_a_passage_in_the_answer_s_language_is_enough_to_compare() -> None:
+    assert Checker([ACCOUNTS, TERMS]).check("It does not apply to students. [1] [2]").passed
+
+
+def _written(source: Source) -> str:
+    """The document's text as ingest writes it."""
+    lines = [source.title]
+    for element in source.elements:
+        lines += [element.text] if element.text else table_lines(*header_and_rows(element.rows))
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_the_figures_of_every_accepted_answer_of_the_sample_bank_are_supported(seed: int) -> None:
+    facts = Facts.draw(seed)
+    versions: dict[str, list[str]] = {}
+    for source in load_sources(facts):
+        versions.setdefault(source.metadata["id"], []).append(_written(source))
+    answers: dict[str, list[str]] = {}
+    for question in load_questions(facts):
+        if question.document:
+            asked = versions[question.document][question.version - 1] if question.version else "\n".join(versions[question.document])
+            answers.setdefault(asked, []).extend(question.answer)
+    # all answers of a document at once: reading it for each would take minutes
+    assert [claim.text for text, accepted in answers.items() for claim in unsupported("\n\n".join(accepted), [text])] == []
+    assert sum(len(accepted) for accepted in answers.values()) > 300
 
 
 def test_numbers_are_counted() -> None:

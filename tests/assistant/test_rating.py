@@ -60,6 +60,34 @@ def test_a_wrong_line_fails(line: str, failed: str) -> None:
     assert failed in [check.name for check in sentence.checks if not check.passed]
 
 
+@pytest.mark.parametrize(
+    ("passage", "line"),
+    [
+        pytest.param("Measure: Ratio | High: above 43%\nTerm 4 years", "Ratio 46%: high, above 4 [1]", id="fewer digits"),
+        pytest.param("Measure: Ratio | High: above 43%\nTerm 43 years", "Ratio 46%: high, above 43 [1]", id="no per cent"),
+        pytest.param("Measure: Ratio | High: above 4.5\nTerm 4 years", "Ratio 46%: high, above 4 [1]", id="no fraction"),
+        pytest.param("Measure: Ratio | High: no more than 5%", "Ratio 46%: high, more than 5% [1]", id="its opposite"),
+        pytest.param("不超过31%的为低风险。", "负债收入比46%：低，超过31% [1]", id="its opposite in Chinese"),
+    ],
+)
+def test_a_piece_of_a_limit_is_not_the_limit(passage: str, line: str) -> None:
+    ratings = RatingChecker([Passage(1, "c", "d", 1, "Guide", (), None, 0, len(passage), passage)], "Ratio 46%, 负债收入比46%")
+    assert "limit" in [check.name for check in ratings.check(line).checks if not check.passed]
+
+
+def test_a_limit_behind_letters_stands_for_itself() -> None:
+    text = "LTV超过80%的为高风险。"
+    ratings = RatingChecker([Passage(1, "c", "d", 1, "Guide", (), None, 0, len(text), text)], "LTV 85%")
+    assert ratings.check("LTV 85%：高，超过80% [1]").passed
+
+
+@pytest.mark.parametrize("words", ["above 1.2.3", "above 1.2.3, at most 80%", "above 1,2", "above 1,2,3"])
+def test_a_number_that_is_none_is_no_limit(words: str) -> None:
+    text = f"Ratio: High: {words}"
+    ratings = RatingChecker([Passage(1, "c", "d", 1, "Guide", (), None, 0, len(text), text)], "Ratio 46%")
+    assert "comparison" in [check.name for check in ratings.check(f"Ratio 46%: high, {words} [1]").checks if not check.passed]
+
+
 def test_the_rating_is_the_worst_of_its_reasons() -> None:
     ratings = checker()
     ratings.check("Years in employment 5: low, at least 5 [1]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from itertools import pairwise
 
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.text.numbers import MONEY, Day, Quantity, quantities, states, unsupported
+from core.text.numbers import Day, Quantity, quantities, states, unsupported, without_quantities
+from core.text.units import DOLLARS, MONEY
 
 _ONE_LINE = st.text(st.sampled_from("0123456789,.'%‰ -:/+$€¥CHFEURmp年月日天个工作百千万亿分之点半零一二两三十上下午元基美第A"), max_size=40)
 
@@ -55,9 +57,7 @@ def _han(number: int) -> str:
         ("百分之30", "30"),
         ("27.5‰", "2.75"),
         ("千分之三", "0.3"),
-        ("日利率万分之五", "0.05"),
-        ("2个百分点", "2"),
-        ("two percentage points", "2"),
+        ("利率万分之五", "0.05"),
     ],
 )
 def test_rates_are_percent(text: str, percent: str) -> None:
@@ -78,8 +78,8 @@ def test_rates_are_percent(text: str, percent: str) -> None:
         ("€12.50", "12.5", "EUR"),
         ("12.50 €", "12.5", "EUR"),
         ("US$5", "5", "USD"),
-        ("$5", "5", MONEY),
-        ("5 dollars", "5", MONEY),
+        ("$5", "5", DOLLARS),
+        ("5 dollars", "5", DOLLARS),
         ("100 RMB", "100", "CNY"),
         ("人民币100元", "100", "CNY"),
         ("15,000元", "15000", MONEY),
@@ -268,7 +268,7 @@ def test_only_the_same_numeral_supports_a_chinese_claim(claimed: int, stated: in
         ("in 2026", "自2026年7月1日起"),
         ("2.75", "The rate is 2.75%."),
         ("3 or 5 years", "Terms: 3 years, 5 years"),
-        ("5.00元", "CHF 5.00"),
+        ("5.00元", "CNY 5.00"),
         ("2.75%", "Term: 6 months | Rate (%): 2.75"),
         ("CHF 4", "Account: Basic | Fee (CHF): 4.00"),
         ("5欧元", "单位：欧元 5"),
@@ -304,6 +304,197 @@ def test_supported(claim: str, source: str) -> None:
 )
 def test_unsupported(claim: str, source: str, wrong: str) -> None:
     assert [quantity.text for quantity in unsupported(claim, [source])] == [wrong]
+
+
+_SAME = [
+    # the same figure, written otherwise
+    ("USD 1 250", "USD 1,250"),
+    ("USD 1,250", "USD 1 250"),
+    ("USD 1,250", "USD 1250"),
+    ("12,000元", "1.2万元"),
+    ("45 USD", "USD 45.00"),
+    ("USD 12,50", "USD 12.50"),
+    ("5.00 %", "百分之五"),
+    ("１２％", "12%"),
+    ("５天", "5天"),
+    ("2½%", "2½%"),
+    ("-0.75%", "minus 0.75%"),
+    ("负0.75%", "-0.75%"),
+    ("5-10%", "5-10%"),
+    ("10%", "5-10%"),
+    ("1 March", "3月1日"),
+    ("six months", "half a year"),
+    ("半年", "6 months"),
+    ("两年半", "30 months"),
+    ("two and a half years", "2.5 years"),
+    ("five days", "within 5 days"),
+    ("5日内", "5天内"),
+    ("12-month", "12 months"),
+    ("30 seconds", "30秒"),
+    ("2个季度", "6 months"),
+    # currencies
+    ("$50", "USD 50"),
+    ("HKD 50", "$50"),
+    ("50元", "CNY 50"),
+    ("5 US dollars", "USD 5"),
+    ("5块钱", "5元"),
+    # cells
+    ("USD 45", "Card: Alpha | Annual fee (USD): 45"),
+    ("45美元", "年费（美元）：45"),
+    ("3 years", "Term (years): 3"),
+    ("USD 5 million", "Limit (USD million): 5"),
+    ("5万元", "金额（万元）：5"),
+    ("3 times", "Withdrawals: 3"),
+    # ranges
+    ("USD 200", "USD 100-200"),
+    ("CHF 5", "CHF 4 or 5"),
+    ("3 years", "3 or 5 years"),
+    ("USD 3,000,000", "3 to 5 million USD"),
+    ("5%", "5至10%"),
+    # spelled out
+    ("a hundred francs", "CHF 100"),
+    ("two hundred thousand francs", "CHF 200,000"),
+    ("a dozen", "12 cards"),
+    ("伍佰元", "500元"),
+    ("half", "一半"),
+    ("50%", "一半"),
+    ("a third of the fee", "三分之一"),
+    ("30%", "三成"),
+    ("8折", "八折"),
+    ("twice", "每年两次"),
+    ("3rd reminder", "third reminder"),
+    ("on the 15th", "每月15日"),
+    ("第五条", "clause 5"),
+    ("once you have signed", "3 times"),
+    # how often
+    ("monthly", "per month"),
+    ("每月", "USD 5 a month"),
+    ("按季", "quarterly"),
+    ("annually", "every 12 months"),
+    # codes
+    ("AA+", "rated AA+ or better"),
+    ("6789 0123", "+65 6789 0123"),
+    ("in 2025", "2024 2025 2026"),
+]
+
+
+@pytest.mark.parametrize(("claim", "source"), _SAME)
+def test_what_is_true_in_other_words_is_supported(claim: str, source: str) -> None:
+    assert unsupported(claim, [source]) == []
+
+
+_DIFFERENT = [
+    # the number of a clause or item is no figure
+    ("a late fee of 4.1%", "4.1 A late fee of 2% of the balance applies."),
+    ("USD 3", "3. The late fee is USD 45."),
+    ("USD 9", "9 Late fee USD\nUSD 45"),
+    ("USD 3", "3 - USD 45 for a late payment"),
+    ("USD 40", "The 40 largest clients pay USD 45."),
+    # another cell, another column's unit
+    ("USD 40", "Fee (USD): 45 | Fee (EUR): 40"),
+    ("12%", "Rate (%): 3.5 | Term (months): 12"),
+    ("3.5 months", "Rate (%): 3.5 | Term (months): 12"),
+    ("USD 5", "Limit (USD million): 5"),
+    ("USD 40", "Fee (USD): 45; the 40 largest clients pay nothing"),
+    # another currency
+    ("$50", "EUR 50"),
+    ("50元", "50美元"),
+    ("50元", "CHF 50"),
+    ("5 Hong Kong dollars", "USD 5"),
+    ("50 cents", "50 francs"),
+    # another sign
+    ("-0.75%", "0.75%"),
+    ("−0.75%", "0.75%"),
+    ("minus 0.75%", "0.75%"),
+    ("负0.75%", "0.75%"),
+    ("0.75%", "-0.75%"),
+    ("0.75%", "minus 0.75%"),
+    # something directly behind or inside the number
+    ("USD 5k", "USD 5"),
+    ("USD 5 m", "USD 5"),
+    ("USD 5 trillion", "USD 5"),
+    ("USD 5", "USD 5k"),
+    ("USD 5", "USD 5 m"),
+    ("2½%", "2%"),
+    ("2%", "2½%"),
+    ("5台", "5张"),
+    ("5％", "5天"),
+    ("USD 1 250", "USD 1 for 250 pages"),
+    ("USD 12,50", "USD 12 for 50 pages"),
+    ("USD 4\u200b5", "USD 4 or 5"),
+    (".5%", "5%"),
+    # another period
+    ("五日内", "五个月内"),
+    ("5日", "5个月"),
+    ("30 seconds", "30 minutes"),
+    ("within a month", "within a year"),
+    ("半年", "一年"),
+    ("两年半", "两年"),
+    ("每月", "每年"),
+    ("quarterly", "monthly"),
+    ("per month", "per year"),
+    ("one month", "monthly"),
+    ("USD 3", "美元3个月"),
+    # another share or count
+    ("a hundred francs", "a thousand francs"),
+    ("a dozen", "a hundred"),
+    ("伍佰元", "叁佰元"),
+    ("八折", "九折"),
+    ("三成", "四成"),
+    ("一半", "三分之一"),
+    ("三分之一", "三分之二"),
+    ("half", "all"),
+    ("a quarter of the fee", "a third of the fee"),
+    ("0.5 percentage points", "0.5%"),
+    ("0.5%", "0.5 percentage points"),
+    ("second", "first"),
+    ("first", "second"),
+    ("twice", "once"),
+    ("once", "twice"),
+    ("两次", "三次"),
+    # another code
+    ("AA+", "BB+"),
+    ("AA", "AA-"),
+    ("022 345 67 89", "022 67 345 89"),
+]
+
+
+@pytest.mark.parametrize(("claim", "source"), _DIFFERENT)
+def test_what_only_looks_alike_is_not_supported(claim: str, source: str) -> None:
+    assert unsupported(claim, [source]) != []
+    assert unsupported(claim, [source, claim]) == []
+
+
+@pytest.mark.parametrize("piece", ["5；", "5: ", "a: 5 | ", "1 000 ", "1,0", "two hundred ", "minus ", "1½ ", "12 345 "])
+def test_long_lines_of_numbers_are_checked_in_time(piece: str) -> None:
+    started = time.process_time()
+    unsupported("USD 7 or 8%", [(piece * 4000)[:4000]])
+    assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("5k", [("5", "?k")]),
+        ("USD 5k", [("5", "USD ?k")]),
+        ("5台", [("5", "?台")]),
+        ("2 percentage points", [("2", "points")]),
+        ("2个百分点", [("2", "points")]),
+        ("日利率万分之五", [("1", "every day"), ("0.05", "%")]),
+        ("minus USD 5", [("-5", "USD")]),
+        ("八五折", [("8.5", "折")]),
+        ("a year", []),
+        ("万元", [("10000", MONEY)]),
+        ("（万元）", []),
+        ("大陆个人客户", []),
+    ],
+)
+def test_readings(text: str, read: list[tuple[str, str]]) -> None:
+    assert _read(text) == [(Decimal(value), unit) for value, unit in read]
+
+
+def test_a_text_without_its_quantities() -> None:
+    assert without_quantities("from 1 July 2026 USD 45 a year").replace("\0", "") == "from   "
 
 
 def test_without_sources_every_claim_is_unsupported() -> None:
