@@ -11,7 +11,7 @@
     ├── Conflict              the state does not allow it (HTTP 409)
     ├── Overloaded            no room now, try again (HTTP 503)
     ├── Unavailable           something that the work needs is missing or broken (exit 1, HTTP 503)
-    └── CallerLeft            the caller hung up, so the work was stopped
+    └── CallerLeft            the caller hung up, so the work was stopped (HTTP 499)
 
 Messages say what, which value, what was expected and what to do. Refusing to answer is a result, not an error.
 """

@@ -29,6 +29,14 @@ def assemble(raw: Iterable[RawBlock], media_type: str) -> ParsedDocument:
     return ParsedDocument("\n".join(parts), tuple(blocks), media_type)
 
 
+#: a heading above a chunk, and a title, have at most so many characters: they travel with every chunk
+LONGEST_HEADING = 200
+
+
+def shortened(heading: str) -> str:
+    return heading if len(heading) <= LONGEST_HEADING else heading[: LONGEST_HEADING - 1].rstrip() + "…"
+
+
 def title_of(blocks: Sequence[Block], otherwise: str) -> str:
     """The first heading, or what the caller offers."""
-    return next((block.text for block in blocks if block.level), otherwise)
+    return next((shortened(block.text) for block in blocks if block.level), otherwise)

@@ -1,6 +1,6 @@
 """Blocks to chunks: runs of blocks below one heading, cut at table rows, sentences or words where they are too long.
 
-Every character of the text but headings and a repeated title is in exactly one chunk. A section's headings travel with each of its chunks; a
+Every character of the text but headings (those of ordinary length) and a repeated title is in exactly one chunk. A section's headings travel with each of its chunks; a
 short section is a chunk of its own, because a heading and its two lines answer a question better than a page does.
 """
 
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from core.text.language import HAN
 from core.text.sentences import sentences
 from core.types import Block, BlockKind, Chunk
-from ingest.blocks import ParsedDocument
+from ingest.blocks import ParsedDocument, shortened
 
 #: a Chinese character says about as much as three Latin ones
 _HAN_WEIGHT = 3
@@ -46,9 +46,10 @@ def chunks_of(document: ParsedDocument, budget: int, title: str) -> list[Chunk]:
     for block in document.blocks:
         if block.kind is BlockKind.HEADING:
             flush()
-            path = [(level, text) for level, text in path if level < block.level] + [(block.level, block.text)]
-            continue
-        if block.text == title and not gathered:
+            path = [(level, text) for level, text in path if level < block.level] + [(block.level, shortened(block.text))]
+            if path[-1][1] == block.text:
+                continue  # else a whole paragraph was set as a heading: it is shortened above the chunks and stands in them
+        elif block.text == title and not gathered:
             continue  # printed above every sheet or page
         for piece in _pieces(block, budget, document.text):
             if gathered and weight(document.text[gathered[0].start : piece.end]) > budget:

@@ -62,7 +62,7 @@ def _files(
     started = time.perf_counter()
     results: list[FileResult] = []
     with open_parts(settings, lambda text: errors.print(text)) as parts, ParserProcess(settings.ingest) as parser:
-        pipeline = Pipeline(parts.catalogue, parts.files, lambda: parts.embedder, parser, settings.ingest)
+        pipeline = Pipeline(parts.catalogue, parts.files, lambda: parts.embedder, parser, settings.ingest, lambda: parts.embedder_digest)
         with progress("ingest", len(sources)) as advance:
             for source in sources:
                 results.append(pipeline.ingest(source))
@@ -121,7 +121,7 @@ def _rebuild(context: typer.Context, as_json: Json = False) -> None:
 
 
 def _verify(context: typer.Context, as_json: Json = False) -> None:
-    """Compare the index with the catalogue. Exit code 1 when they differ."""
+    """Compare the index with the catalogue. Exit code 1 when they differ, or when chunks cannot be found because another model embedded them."""
     from engines.parts import open_parts
 
     with open_parts(environment(context).settings, lambda text: errors.print(text)) as parts:
@@ -129,11 +129,16 @@ def _verify(context: typer.Context, as_json: Json = False) -> None:
         index.refresh()
         expected = {entry.chunk_id for entry in parts.catalogue.documents.index_entries(parts.embedder_digest)}
         present = set(index.chunk_ids())
+        lacking = parts.catalogue.documents.without_vectors(parts.embedder_digest)
     missing, extra = sorted(expected - present), sorted(present - expected)
+    ok = not (missing or extra or lacking)
     if as_json:
-        print_json({"ok": not missing and not extra, "chunks": len(expected), "missing": missing, "extra": extra})
-    elif missing or extra:
-        errors.print(f"the index lacks {len(missing)} chunks and holds {len(extra)} that it should not; `bankassist index rebuild` mends it")
-    else:
+        print_json({"ok": ok, "chunks": len(expected), "missing": missing, "extra": extra, "without_vectors": lacking})
+    elif ok:
         console.print(f"the index holds exactly the {len(expected)} chunks of the catalogue")
-    raise typer.Exit(FAILED if missing or extra else DONE)
+    else:
+        if missing or extra:
+            errors.print(f"the index lacks {len(missing)} chunks and holds {len(extra)} that it should not; `bankassist index rebuild` mends it")
+        if lacking:
+            errors.print(f"another model embedded {lacking} chunks, so they are not found; ingest their files again, or set models.embedding back")
+    raise typer.Exit(DONE if ok else FAILED)

@@ -29,11 +29,16 @@ from ingest.parsing import ParserProcess
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file to ingest: the name that its document id may be made of, its bytes, what its owner says of it."""
+    """A file to ingest: the name that its document id may be made of, its bytes, what its owner says of it.
+
+    ``place`` tells it from others of the same name. A folder's file is known by its name when it comes again; an uploaded one is not.
+    """
 
     name: str
     load: Callable[[], bytes]
     metadata: Mapping[str, Any]
+    place: str
+    uploaded: bool = False
 
 
 @dataclass
@@ -53,12 +58,29 @@ class Stages:
 
 
 class Pipeline:
-    """The parts that every file passes through."""
+    """The parts that every file of one run or job passes through.
 
-    def __init__(self, catalogue: Catalogue, files: FileStore, embedder: Callable[[], SentenceEmbedder], parser: ParserProcess, settings: Ingest) -> None:
+    Args:
+        embedder_digest: known before the embedder is loaded, which unchanged files do not need.
+        readable: the groups whose documents the uploader may read; None is all.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        files: FileStore,
+        embedder: Callable[[], SentenceEmbedder],
+        parser: ParserProcess,
+        settings: Ingest,
+        embedder_digest: Callable[[], str] | None = None,
+        readable: frozenset[str] | None = None,
+    ) -> None:
         self._catalogue = catalogue
         self._files = files
-        self._load_embedder = embedder  # unchanged files need none
+        self._load_embedder = embedder
+        self._embedder_digest = embedder_digest or (lambda: embedder().digest)
+        self._readable = readable
+        self._places: dict[str, str] = {}  # by document ids that were made of names
         self._parser = parser
         self._settings = settings
         self.stages = Stages()
@@ -68,18 +90,20 @@ class Pipeline:
         try:
             return self._ingest(source)
         except DocumentRefused as error:
-            return FileResult(source.name, FileState.REFUSED, error.message, error.code)
+            return FileResult(printable(source.name), FileState.REFUSED, error.message, error.code)
 
     def _ingest(self, source: SourceFile) -> FileResult:
         started = time.perf_counter()
-        metadata = parse_metadata(dict(source.metadata), source.name)
+        if printable(source.name) != source.name:
+            raise DocumentRefused("the file's name is not in UTF-8; give it another name", code="unreadable")
+        metadata = parse_metadata(dict(source.metadata), source.name, self._readable)
         try:
             content = source.load()
         except OSError as error:
             raise DocumentRefused(f"the file cannot be opened: {error.strerror or error}", code="unreadable") from error
         digest = hashlib.sha256(content).hexdigest()
-        document_id = metadata.document_id or default_document_id(source.name)
-        known = self._catalogue.documents.unchanged(document_id, digest, metadata_digest(metadata))
+        document_id = metadata.document_id or self._id_of_name(source)
+        known = self._catalogue.documents.unchanged(document_id, digest, metadata_digest(metadata), self._embedder_digest())
         started = self.stages.add("read", started)
         if known is not None:
             return FileResult(source.name, FileState.UNCHANGED, document_id=document_id, version=known.version, chunks=known.chunks)
@@ -99,6 +123,16 @@ class Pipeline:
         published = self._publish(document_id, metadata, title, source, digest, parsed, list(zip(chunks, digests, strict=True)), embedder, vectors)
         self.stages.add("store", started)
         return published
+
+    def _id_of_name(self, source: SourceFile) -> str:
+        document_id = default_document_id(source.name)
+        first = self._places.setdefault(document_id, source.place)
+        if first != source.place:
+            raise DocumentRefused(
+                f"{first} and {source.place} have the same name and would be one document; give one of them a document_id, in documents.toml or the metadata",
+                code="document_taken",
+            )
+        return document_id
 
     def _vectors(self, embedder: SentenceEmbedder, texts: Sequence[str], digests: Sequence[str]) -> Vectors:
         """Embeds only texts that have no vector yet."""
@@ -140,6 +174,12 @@ class Pipeline:
             metadata_digest=metadata_digest(metadata),
             text=parsed.text,
         )
-        published = self._catalogue.documents.publish(version, pieces, embedder.digest, vectors)
+        chosen = metadata.document_id is not None or not source.uploaded
+        published = self._catalogue.documents.publish(version, pieces, embedder.digest, vectors, readable=self._readable, id_was_chosen=chosen)
         state = FileState.INDEXED if published.created else FileState.UNCHANGED
         return FileResult(source.name, state, document_id=document_id, version=published.version, chunks=published.chunks)
+
+
+def printable(name: str) -> str:
+    """The name with what is not UTF-8 in it written as escapes."""
+    return name.encode("utf8", "backslashreplace").decode()

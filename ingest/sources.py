@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
-from ingest.pipeline import SourceFile
+from ingest.pipeline import SourceFile, printable
 
 MANIFEST = "documents.toml"
 
@@ -27,20 +27,24 @@ def source_files(paths: Sequence[Path], common: Mapping[str, Any]) -> list[Sourc
         if path.is_dir():
             found.extend(_folder(path, common))
         elif path.is_file():
-            found.append(SourceFile(path.name, path.read_bytes, common))
+            found.append(_source(path.name, path, common))
         else:
-            raise BadInput(f"{path} does not exist", param="PATH")
+            raise BadInput(f"{printable(str(path))} does not exist", param="PATH")
     return found
 
 
 def _folder(folder: Path, common: Mapping[str, Any]) -> Iterator[SourceFile]:
     entries = _manifest(folder)
     for name, metadata in entries.items():
-        yield SourceFile(name, (folder / name).read_bytes, {**common, **metadata})
+        yield _source(name, folder / name, {**common, **metadata})
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and name not in entries and path.name != MANIFEST and not any(part.startswith(".") for part in Path(name).parts):
-            yield SourceFile(name, path.read_bytes, common)
+            yield _source(name, path, common)
+
+
+def _source(name: str, path: Path, metadata: Mapping[str, Any]) -> SourceFile:
+    return SourceFile(name, path.read_bytes, metadata, printable(str(path.absolute())))
 
 
 def _manifest(folder: Path) -> dict[str, Mapping[str, Any]]:

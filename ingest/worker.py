@@ -11,8 +11,9 @@ import time
 from types import FrameType
 
 from core.settings import Settings
-from core.types import FileResult, FileState
-from engines.catalogue.jobs import ClaimedJob, JobFile
+from core.types import FileState
+from engines.catalogue.database import CatalogueBusy
+from engines.catalogue.jobs import ClaimedJob
 from engines.parts import Parts, open_parts
 from ingest.parsing import ParserProcess
 from ingest.pipeline import Pipeline, SourceFile
@@ -37,48 +38,60 @@ def work(settings: Settings, *, until_idle: bool = False) -> None:
     parent = os.getppid()
     with open_parts(settings, log.info) as parts, ParserProcess(settings.ingest) as parser:
         while not stop.is_set() and os.getppid() == parent:
-            job = parts.catalogue.jobs.claim(name)
-            if job is not None:
-                _run(job, name, parts, parser, stop)
-            elif until_idle:
-                return
-            else:
+            try:
+                job = parts.catalogue.jobs.claim(name)
+                if job is not None:
+                    _run(job, name, parts, parser, stop)
+                elif until_idle:
+                    return
+                else:
+                    stop.wait(POLL_SECONDS)
+            except CatalogueBusy as error:
+                log.warning("%s", error)
                 stop.wait(POLL_SECONDS)
 
 
 def _run(job: ClaimedJob, name: str, parts: Parts, parser: ParserProcess, stop: threading.Event) -> None:
-    """Do the files that are not done yet. A job cut short stays claimed; whoever takes it over goes on behind the last file."""
+    """Do the files that are not done yet. A job cut short stays claimed; whoever takes it over goes on behind the last file.
+
+    Raises:
+        CatalogueBusy: the job waits again, if that at least could be written; else until its worker is taken for dead.
+    """
     started = time.perf_counter()
     done = threading.Event()
     beat = threading.Thread(target=_beat, args=(job.id, name, parts, done), daemon=True)
     beat.start()
-    pipeline = Pipeline(parts.catalogue, parts.files, lambda: parts.embedder, parser, parts.settings.ingest)
+    pipeline = Pipeline(
+        parts.catalogue, parts.files, lambda: parts.embedder, parser, parts.settings.ingest, lambda: parts.embedder_digest, readable=job.readable
+    )
     results = list(job.done)
     try:
-        for file in job.files[len(results) :]:
+        for number, file in enumerate(job.files[len(results) :], start=len(results) + 1):
             if stop.is_set():
                 return
-            results.append(_ingest(file, pipeline, parts))
-            if not parts.catalogue.jobs.heartbeat(job.id, name):
+            place = f"{file.name} (file {number})"
+            results.append(pipeline.ingest(SourceFile(file.name, parts.files.path(file.digest).read_bytes, file.metadata, place, uploaded=True)))
+            if not parts.catalogue.jobs.store(job.id, name, results):
                 log.warning("job %s was given to another worker", job.id)
                 return
-            parts.catalogue.jobs.store(job.id, results)
         if any(result.state is FileState.INDEXED for result in results):
             parts.index.snapshot()
         timings = {**pipeline.stages.timings, "total": round(time.perf_counter() - started, 3)}
-        parts.catalogue.jobs.finish(job.id, results, timings)
+        parts.catalogue.jobs.finish(job.id, name, results, timings)
+    except CatalogueBusy:
+        parts.catalogue.jobs.release(job.id, name)
+        raise
     except Exception as error:
         log.exception("job %s failed", job.id)
-        parts.catalogue.jobs.finish(job.id, results, {}, reason=f"{type(error).__name__}: {error}")
+        parts.catalogue.jobs.finish(job.id, name, results, {}, reason=f"{type(error).__name__}: {error}")
     finally:
         done.set()
         beat.join()
 
 
-def _ingest(file: JobFile, pipeline: Pipeline, parts: Parts) -> FileResult:
-    return pipeline.ingest(SourceFile(file.name, parts.files.path(file.digest).read_bytes, file.metadata))
-
-
 def _beat(job_id: str, name: str, parts: Parts, done: threading.Event) -> None:
     while not done.wait(HEARTBEAT_SECONDS):
-        parts.catalogue.jobs.heartbeat(job_id, name)
+        try:
+            parts.catalogue.jobs.heartbeat(job_id, name)
+        except Exception as error:  # the next one may come through
+            log.warning("no sign of life for job %s: %s", job_id, error)

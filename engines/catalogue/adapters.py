@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, select, update
 
 from core.errors import Conflict, NotFound
 from core.types import AdapterRef
@@ -71,25 +71,25 @@ class AdapterRegistry:
         with self._database.write() as connection:
             if connection.scalar(select(adapters.c.version).where(this)) is None:
                 raise NotFound(f"no adapter {name}@{version}; `bankassist adapters list` shows all", code="adapter_not_found")
-            connection.execute(
-                update(adapters).where(adapters.c.name == name, adapters.c.state == "active", adapters.c.version != version).values(state="retired")
-            )
-            connection.execute(update(adapters).where(this).values(state="active", activated_at=datetime.now(UTC)))
+            _replace_active(connection, name, version, "retired")
         return self.get(name, version)
 
     def rollback(self, name: str) -> AdapterInfo:
-        """Make the version that was active before the active one again.
+        """Make the version that was active before the active one active again.
+
+        The one rolled back from is a candidate again, so that a second rollback goes further back and not to it.
 
         Raises:
             NotFound: there is none.
         """
-        with self._database.read() as connection:
+        with self._database.write() as connection:
             previous = connection.scalar(
                 select(adapters.c.version).where(adapters.c.name == name, adapters.c.state == "retired").order_by(adapters.c.activated_at.desc()).limit(1)
             )
-        if previous is None:
-            raise NotFound(f"no earlier active version of adapter {name!r} to go back to", code="adapter_not_found")
-        return self.activate(name, previous)
+            if previous is None:
+                raise NotFound(f"no earlier active version of adapter {name!r} to go back to", code="adapter_not_found")
+            _replace_active(connection, name, previous, "candidate")
+        return self.get(name, previous)
 
     def get(self, name: str, version: int | None = None) -> AdapterInfo:
         """A version, or the active one.
@@ -109,6 +109,13 @@ class AdapterRegistry:
     def all(self) -> list[AdapterInfo]:
         with self._database.read() as connection:
             return [_info(row) for row in connection.execute(select(adapters).order_by(adapters.c.name, adapters.c.version))]
+
+
+def _replace_active(connection: Connection, name: str, version: int, state: str) -> None:
+    """Make a version the active one; the one that was gets another state."""
+    of_name = adapters.c.name == name
+    connection.execute(update(adapters).where(of_name, adapters.c.state == "active", adapters.c.version != version).values(state=state))
+    connection.execute(update(adapters).where(of_name, adapters.c.version == version).values(state="active", activated_at=datetime.now(UTC)))
 
 
 def _info(row: Row[Any]) -> AdapterInfo:

@@ -13,13 +13,19 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from core.errors import Unavailable
 
 #: seconds that a writer waits for another one
 BUSY_SECONDS = 15
+
+
+class CatalogueBusy(Unavailable):
+    """Other processes wrote for longer than a writer waits; nothing was stored."""
+
+    code = "catalogue_busy"
 
 
 class Database:
@@ -43,26 +49,48 @@ class Database:
 
     @classmethod
     def in_folder(cls, home: Path) -> Database:
-        """The default: a SQLite file in the home folder."""
+        """The default: a SQLite file in the home folder. What is made of the two is for its owner alone."""
+        file = home.resolve() / "catalogue.db"
         try:
-            home.mkdir(parents=True, exist_ok=True)
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not file.exists():
+                file.touch(mode=0o600)
         except OSError as error:
-            raise Unavailable(f"the home folder {home} cannot be made: {error.strerror}", code="catalogue_unavailable") from error
-        return cls(URL.create("sqlite", database=str(home.resolve() / "catalogue.db")))
+            raise Unavailable(f"{error.filename} cannot be made: {error.strerror}", code="catalogue_unavailable") from error
+        return cls(URL.create("sqlite", database=str(file)))
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection:
+        """What is read in here is one state.
+
+        Raises:
+            CatalogueBusy: another process keeps the database locked.
+        """
+        with _busy_said(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction: all of it is stored, or nothing. On SQLite it takes the write lock at its beginning."""
-        with self.engine.connect().execution_options(bankassist_write=True) as connection, connection.begin():
+        """One transaction: all of it is stored, or nothing. On SQLite it takes the write lock at its beginning.
+
+        Raises:
+            CatalogueBusy: another process keeps the database locked.
+        """
+        with _busy_said(), self.engine.connect().execution_options(bankassist_write=True) as connection, connection.begin():
             yield connection
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+@contextmanager
+def _busy_said() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        if isinstance(error.orig, sqlite3.OperationalError) and error.orig.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise CatalogueBusy(f"the catalogue is busy: other processes have been writing for {BUSY_SECONDS} s. Try again in a moment.") from error
+        raise
 
 
 def migrate(engine: Engine) -> None:

@@ -7,12 +7,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
+from itertools import groupby, islice
+from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, Insert, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Insert, Row, Select, and_, delete, exists, func, insert, or_, select, update
 
-from core.errors import NotFound
+from core.errors import DocumentRefused, NotFound
 from core.ports import Filter, Vectors
 from core.types import Chunk, Language, Passage
 from engines.catalogue.database import Database
@@ -44,7 +45,7 @@ class NewVersion:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """``created`` is False when a version in force had the same bytes and metadata already."""
+    """``created`` is False when a version in force had the same bytes and metadata already, and vectors of the embedder."""
 
     document_id: str
     version: int
@@ -54,6 +55,8 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class VersionInfo:
+    """``in_force`` is what the versions that the reader may know of leave of its validity."""
+
     document_id: str
     number: int
     state: str
@@ -90,13 +93,14 @@ class Documents:
 
     # -- writing ---------------------------------------------------------------------------------
 
-    def unchanged(self, document_id: str, content_digest: str, metadata_digest: str) -> Published | None:
-        """The version with the same bytes and metadata that is in force on some day, if there is one.
+    def unchanged(self, document_id: str, content_digest: str, metadata_digest: str, embedder: str) -> Published | None:
+        """The version with the same bytes and metadata that is in force on some day and can be found with the embedder, if there is one.
 
         A folder may hold several versions of a document: taken in again, none of them is news.
         """
         with self._database.read() as connection:
-            return _unchanged(connection, document_id, content_digest, metadata_digest)
+            same = _same(connection, document_id, content_digest, metadata_digest)
+            return same.published(False) if same and not _without_vectors(connection, embedder, chunks.c.version_id == same.key) else None
 
     def known_vectors(self, embedder: str, input_digests: Sequence[str]) -> dict[str, Vectors]:
         """Vectors that exist already for the same embedded text, by its digest."""
@@ -111,15 +115,39 @@ class Documents:
                 found.update({digest: _vector(data) for digest, data in rows})
         return found
 
-    def publish(self, version: NewVersion, pieces: Sequence[tuple[Chunk, str]], embedder: str, embedded: Vectors) -> Published:
+    def publish(
+        self,
+        version: NewVersion,
+        pieces: Sequence[tuple[Chunk, str]],
+        embedder: str,
+        embedded: Vectors,
+        *,
+        readable: frozenset[str] | None = None,
+        id_was_chosen: bool = True,
+    ) -> Published:
         """Store a version, its chunks (each with the digest of its embedded text) and their vectors in one transaction.
 
-        The version is in force from its ``valid_from``; what it supersedes is no longer found from that day on.
+        The version is in force from its ``valid_from``; what it supersedes is no longer found from that day on. A version that
+        was embedded with another model gets the vectors that it lacks.
+
+        Args:
+            readable: the groups whose documents the uploader may read; None is all.
+            id_was_chosen: the document is meant; else its id comes from a file's name alone, which another file may have too.
+
+        Raises:
+            DocumentRefused: the document has a version that the uploader may not read, or is made of another file (code ``document_taken``).
         """
         now = datetime.now(UTC)
         with self._database.write() as connection:
-            if same := _unchanged(connection, version.document_id, version.content_digest, version.metadata_digest):
-                return same
+            _refuse_taken(connection, version, readable, id_was_chosen)
+            if same := _same(connection, version.document_id, version.content_digest, version.metadata_digest):
+                vectors_by_text = {digest: row for (_, digest), row in zip(pieces, embedded, strict=True)}
+                lacking = connection.execute(_without_vectors_query(embedder, chunks.c.version_id == same.key)).all()
+                if all(chunk.input_digest in vectors_by_text for chunk in lacking):
+                    ids = [chunk.id for chunk in lacking]
+                    _insert_vectors(connection, ids, embedder, [vectors_by_text[chunk.input_digest] for chunk in lacking])
+                    _log(connection, ids, "put", now)
+                    return same.published(bool(ids))
             if connection.scalar(select(documents.c.id).where(documents.c.id == version.document_id)) is None:
                 connection.execute(insert(documents).values(id=version.document_id, created_at=now))
             number = 1 + (connection.scalar(select(func.max(versions.c.number)).where(versions.c.document_id == version.document_id)) or 0)
@@ -154,16 +182,20 @@ class Documents:
             if connection.scalar(select(embedders.c.digest).where(embedders.c.digest == digest)) is None:
                 connection.execute(insert(embedders).values(digest=digest, name=name, dimension=dimension, created_at=datetime.now(UTC)))
 
-    def withdraw(self, document_id: str, number: int | None = None) -> int:
+    def withdraw(self, document_id: str, number: int | None = None, readable: frozenset[str] | None = None) -> int:
         """Take a document, or one version of it, out of every answer at once; returns how many versions were withdrawn.
 
+        Args:
+            readable: the groups whose documents the caller may read; None is all.
+
         Raises:
-            NotFound: no such document or version, or it was withdrawn before.
+            NotFound: no such document or version, or it was withdrawn before, or the caller may not read all of what is not withdrawn.
         """
         now = datetime.now(UTC)
         with self._database.write() as connection:
             which = and_(versions.c.document_id == document_id, versions.c.state == "ready", *([versions.c.number == number] if number is not None else []))
-            count = connection.execute(update(versions).where(which).values(state="withdrawn", withdrawn_at=now)).rowcount
+            allowed = all(_may_read(readable, row.names) for row in _ready(connection, document_id))
+            count = connection.execute(update(versions).where(which).values(state="withdrawn", withdrawn_at=now)).rowcount if allowed else 0
             if not count:
                 raise NotFound(
                     f"no document {document_id!r}{f' version {number}' if number is not None else ''} that is not withdrawn already", code="document_not_found"
@@ -177,24 +209,19 @@ class Documents:
         """The newest version of each document in order of id, those of withdrawn documents too.
 
         Args:
-            readable: only documents whose newest version these groups may read; None means all.
+            readable: the newest of those versions that these groups may read; None means all.
         """
-        newest = select(versions.c.document_id, func.max(versions.c.number).label("number")).group_by(versions.c.document_id).subquery()
         query = (
-            select(versions.c.document_id, versions.c.number, group_sets.c.names)
-            .join(newest, and_(newest.c.document_id == versions.c.document_id, newest.c.number == versions.c.number))
+            select(versions.c.document_id, group_sets.c.names)
             .join(group_sets, group_sets.c.id == versions.c.group_set_id)
             .where(versions.c.document_id > after)
+            .distinct()
             .order_by(versions.c.document_id)
         )
         with self._database.read() as connection:
-            found: list[VersionInfo] = []
-            for document_id, number, names in connection.execute(query):
-                if len(found) == limit:
-                    break
-                if readable is None or readable & set(json.loads(names)):
-                    found.append(_infos(connection, and_(versions.c.document_id == document_id, versions.c.number == number))[0])
-            return found
+            known = (document_id for document_id, names in connection.execute(query) if _may_read(readable, names))
+            ids = list(islice((document_id for document_id, _ in groupby(known)), limit))
+            return [_infos(connection, document_id, readable)[-1] for document_id in ids]
 
     def versions(self, document_id: str, readable: frozenset[str] | None = None) -> list[VersionInfo]:
         """All versions of a document that the groups may read, oldest first.
@@ -203,7 +230,7 @@ class Documents:
             NotFound: no such document, or none of it is for these groups: the caller cannot tell which.
         """
         with self._database.read() as connection:
-            infos = [info for info in _infos(connection, versions.c.document_id == document_id) if readable is None or readable & set(info.groups)]
+            infos = _infos(connection, document_id, readable)
         if not infos:
             raise NotFound(f"no document {document_id!r}", code="document_not_found")
         return infos
@@ -254,7 +281,7 @@ class Documents:
                     text=row.text,
                 )
                 for row in connection.execute(query)
-                if only.groups & set(json.loads(row.names))
+                if _may_read(only.groups, row.names)
             }
 
     def counts(self) -> Mapping[str, int]:
@@ -286,11 +313,7 @@ class Documents:
             return list(connection.scalars(query))
 
     def index_entries(self, embedder: str, chunk_ids: Sequence[str] | None = None) -> Iterator[IndexEntry]:
-        """The searchable ones of the given chunks (None: of all), as they are now, in order of id.
-
-        Raises:
-            NotFound: a searchable chunk has no vector of this embedder.
-        """
+        """The searchable ones of the given chunks (None: of all) that have a vector of the embedder, as they are now, in order of id."""
         with self._database.read() as connection:
             if chunk_ids is None:
                 chunk_ids = list(
@@ -299,8 +322,28 @@ class Documents:
             for part in _batches(chunk_ids):
                 yield from _entries(connection, embedder, part)
 
+    def without_vectors(self, embedder: str, chunk_ids: Sequence[str] | None = None) -> int:
+        """How many of the given chunks (None: of all) are in force but cannot be found, because another model embedded them."""
+        in_force = chunks.c.version_id.in_(select(windows.c.version_id))
+        with self._database.read() as connection:
+            if chunk_ids is None:
+                return _without_vectors(connection, embedder, in_force)
+            return sum(_without_vectors(connection, embedder, and_(in_force, chunks.c.id.in_(part))) for part in _batches(chunk_ids))
 
-def _unchanged(connection: Connection, document_id: str, content_digest: str, metadata_digest: str) -> Published | None:
+
+class _Same(NamedTuple):
+    """A stored version with the same bytes and metadata."""
+
+    key: int
+    document_id: str
+    number: int
+    chunks: int
+
+    def published(self, created: bool) -> Published:
+        return Published(self.document_id, self.number, created, self.chunks)
+
+
+def _same(connection: Connection, document_id: str, content_digest: str, metadata_digest: str) -> _Same | None:
     same = and_(versions.c.document_id == document_id, versions.c.content_digest == content_digest, versions.c.metadata_digest == metadata_digest)
     row = connection.execute(
         select(versions.c.id, versions.c.number)
@@ -311,7 +354,42 @@ def _unchanged(connection: Connection, document_id: str, content_digest: str, me
     if row is None:
         return None
     count = connection.scalar(select(func.count()).select_from(chunks).where(chunks.c.version_id == row.id)) or 0
-    return Published(document_id, row.number, False, count)
+    return _Same(row.id, document_id, row.number, count)
+
+
+def _without_vectors_query(embedder: str, which: ColumnElement[bool]) -> Select[tuple[str, str]]:
+    has_vector = exists().where(vectors.c.chunk_id == chunks.c.id, vectors.c.embedder == embedder)
+    return select(chunks.c.id, chunks.c.input_digest).where(which, ~has_vector).order_by(chunks.c.ordinal)
+
+
+def _without_vectors(connection: Connection, embedder: str, which: ColumnElement[bool]) -> int:
+    return connection.scalar(select(func.count()).select_from(_without_vectors_query(embedder, which).subquery())) or 0
+
+
+def _may_read(readable: frozenset[str] | None, names: str) -> bool:
+    """Whether groups (None: all) may read what has the stored set of groups."""
+    return readable is None or not readable.isdisjoint(json.loads(names))
+
+
+def _ready(connection: Connection, document_id: str) -> Sequence[Row[str, str]]:
+    """The versions of a document that are not withdrawn."""
+    return connection.execute(
+        select(versions.c.content_digest, group_sets.c.names)
+        .join(group_sets, group_sets.c.id == versions.c.group_set_id)
+        .where(versions.c.document_id == document_id, versions.c.state == "ready")
+    ).all()
+
+
+def _refuse_taken(connection: Connection, version: NewVersion, readable: frozenset[str] | None, id_was_chosen: bool) -> None:
+    ready = _ready(connection, version.document_id)
+    if not all(_may_read(readable, row.names) for row in ready):
+        raise DocumentRefused(f"document_id {version.document_id} is not free for this key; give another document_id", code="document_taken")
+    if ready and not id_was_chosen and version.content_digest not in {row.content_digest for row in ready}:
+        raise DocumentRefused(
+            f"another file of the name {version.file_name} is document {version.document_id}; "
+            "give that document_id to make this a new version of it, or another one to make it a document of its own",
+            code="document_taken",
+        )
 
 
 def _new_key(connection: Connection, statement: Insert) -> int:
@@ -348,10 +426,19 @@ def _insert_chunks(connection: Connection, version_id: int, ids: Sequence[str], 
             for chunk_id, (chunk, digest) in zip(ids, pieces, strict=True)
         ],
     )
-    connection.execute(
-        insert(vectors),
-        [{"chunk_id": chunk_id, "embedder": embedder, "vector": row.astype("<f4").tobytes()} for chunk_id, row in zip(ids, embedded, strict=True)],
-    )
+    _insert_vectors(connection, ids, embedder, embedded)
+
+
+def _insert_vectors(connection: Connection, ids: Sequence[str], embedder: str, embedded: Iterable[Vectors]) -> None:
+    rows = [{"chunk_id": chunk_id, "embedder": embedder, "vector": row.astype("<f4").tobytes()} for chunk_id, row in zip(ids, embedded, strict=True)]
+    if rows:
+        connection.execute(insert(vectors), rows)
+
+
+def _log(connection: Connection, ids: Iterable[str], operation: str, now: datetime) -> None:
+    rows = [{"chunk_id": chunk_id, "operation": operation, "at": now} for chunk_id in ids]
+    if rows:
+        connection.execute(insert(changes), rows)
 
 
 def _renew_windows(connection: Connection, document_id: str, now: datetime) -> None:
@@ -361,8 +448,7 @@ def _renew_windows(connection: Connection, document_id: str, now: datetime) -> N
         .where(versions.c.document_id == document_id)
         .order_by(versions.c.number)
     ).all()
-    ready = [row for row in rows if row.state == "ready"]
-    in_force = dict(zip([row.id for row in ready], windows_in_force([Window(row.valid_from, row.valid_until) for row in ready]), strict=True))
+    in_force = _in_force(rows)
     for row in rows:
         stored = connection.execute(select(windows.c.valid_from, windows.c.valid_until).where(windows.c.version_id == row.id).order_by(windows.c.id)).all()
         before = tuple(Window(*window) for window in stored)
@@ -371,47 +457,53 @@ def _renew_windows(connection: Connection, document_id: str, now: datetime) -> N
             connection.execute(delete(windows).where(windows.c.version_id == row.id))
             if after:
                 connection.execute(insert(windows), [{"version_id": row.id, "valid_from": window.start, "valid_until": window.end} for window in after])
-            operation = "put" if after else "delete"
-            log = [
-                {"chunk_id": chunk_id, "operation": operation, "at": now}
-                for chunk_id in connection.scalars(select(chunks.c.id).where(chunks.c.version_id == row.id).order_by(chunks.c.ordinal))
-            ]
-            if log:
-                connection.execute(insert(changes), log)
-
-
-def _infos(connection: Connection, where: Any) -> list[VersionInfo]:
-    rows = connection.execute(
-        select(versions, group_sets.c.names)
-        .join(group_sets, group_sets.c.id == versions.c.group_set_id)
-        .where(where)
-        .order_by(versions.c.document_id, versions.c.number)
-    ).all()
-    infos = []
-    for row in rows:
-        in_force = connection.execute(select(windows.c.valid_from, windows.c.valid_until).where(windows.c.version_id == row.id).order_by(windows.c.id)).all()
-        infos.append(
-            VersionInfo(
-                document_id=row.document_id,
-                number=row.number,
-                state=row.state,
-                title=row.title,
-                language=row.language,
-                product=row.product,
-                data_level=row.data_level,
-                groups=tuple(json.loads(row.names)),
-                valid_from=row.valid_from,
-                valid_until=row.valid_until,
-                in_force=tuple(Window(*window) for window in in_force),
-                recorded_at=row.recorded_at,
-                withdrawn_at=row.withdrawn_at,
-                file_name=row.file_name,
-                media_type=row.media_type,
-                content_digest=row.content_digest,
-                chunks=connection.scalar(select(func.count()).select_from(chunks).where(chunks.c.version_id == row.id)) or 0,
+            _log(
+                connection,
+                connection.scalars(select(chunks.c.id).where(chunks.c.version_id == row.id).order_by(chunks.c.ordinal)),
+                "put" if after else "delete",
+                now,
             )
+
+
+def _in_force(rows: Sequence[Any]) -> dict[int, tuple[Window, ...]]:
+    """When versions of one document, oldest first, are in force, by their keys; withdrawn ones never are."""
+    ready = [row for row in rows if row.state == "ready"]
+    return dict(zip([row.id for row in ready], windows_in_force([Window(row.valid_from, row.valid_until) for row in ready]), strict=True))
+
+
+def _infos(connection: Connection, document_id: str, readable: frozenset[str] | None) -> list[VersionInfo]:
+    """The versions that groups (None: all) may read, oldest first, as if there were no others."""
+    count = select(func.count()).where(chunks.c.version_id == versions.c.id).scalar_subquery()
+    found = connection.execute(
+        select(*(column for column in versions.c if column is not versions.c.text), group_sets.c.names, count.label("chunks"))
+        .join(group_sets, group_sets.c.id == versions.c.group_set_id)
+        .where(versions.c.document_id == document_id)
+        .order_by(versions.c.number)
+    )
+    rows = [row for row in found if _may_read(readable, row.names)]
+    in_force = _in_force(rows)
+    return [
+        VersionInfo(
+            document_id=row.document_id,
+            number=row.number,
+            state=row.state,
+            title=row.title,
+            language=row.language,
+            product=row.product,
+            data_level=row.data_level,
+            groups=tuple(json.loads(row.names)),
+            valid_from=row.valid_from,
+            valid_until=row.valid_until,
+            in_force=in_force.get(row.id, ()),
+            recorded_at=row.recorded_at,
+            withdrawn_at=row.withdrawn_at,
+            file_name=row.file_name,
+            media_type=row.media_type,
+            content_digest=row.content_digest,
+            chunks=row.chunks,
         )
-    return infos
+        for row in rows
+    ]
 
 
 def _entries(connection: Connection, embedder: str, chunk_ids: Sequence[str]) -> list[IndexEntry]:
@@ -429,17 +521,12 @@ def _entries(connection: Connection, embedder: str, chunk_ids: Sequence[str]) ->
         .join(versions, versions.c.id == chunks.c.version_id)
         .join(group_sets, group_sets.c.id == versions.c.group_set_id)
         .join(windows, windows.c.version_id == versions.c.id)
-        .outerjoin(vectors, and_(vectors.c.chunk_id == chunks.c.id, vectors.c.embedder == embedder))
+        .join(vectors, and_(vectors.c.chunk_id == chunks.c.id, vectors.c.embedder == embedder))
         .where(chunks.c.id.in_(chunk_ids), versions.c.state == "ready")
         .order_by(chunks.c.id, windows.c.id)
     )
     entries: dict[str, IndexEntry] = {}
     for row in connection.execute(query):
-        if row.vector is None:
-            raise NotFound(
-                f"chunk {row.id} has no vector of embedder {embedder[:12]}: the embedding model in the settings is not the one that ingested it",
-                code="vectors_missing",
-            )
         known = entries.get(row.id)
         in_force = (*(known.windows if known else ()), Window(row.valid_from, row.valid_until))
         entries[row.id] = IndexEntry(row.id, tuple(json.loads(row.names)), in_force, _vector(row.vector), searched_text(row.title, row.heading_path, row.text))

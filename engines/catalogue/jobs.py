@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, and_, func, insert, or_, select, update
+from sqlalchemy import Row, Update, and_, func, insert, or_, select, update
 
 from core.errors import NotFound
 from core.types import FileResult, FileState, Job, JobState
@@ -17,6 +17,8 @@ from engines.catalogue.tables import jobs
 
 #: a worker silent for so long is taken for dead and its job is given to another
 STALE_AFTER = timedelta(seconds=30)
+#: workers that may die in the middle of one file before its job is given up
+MAX_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +32,24 @@ class JobFile:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
+    """``readable`` are the groups whose documents the uploader may read; None is all."""
+
     id: str
     files: tuple[JobFile, ...]
     done: tuple[FileResult, ...]
+    readable: frozenset[str] | None
 
 
 class Jobs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, principal: str, files: Sequence[JobFile]) -> str:
-        """Queue a job; returns its id."""
+    def create(self, principal: str, files: Sequence[JobFile], readable: frozenset[str] | None = None) -> str:
+        """Queue a job; returns its id.
+
+        Args:
+            readable: the groups whose documents the uploader may read; None is all.
+        """
         job_id = f"job-{uuid4().hex}"
         with self._database.write() as connection:
             connection.execute(
@@ -48,47 +57,62 @@ class Jobs:
                     id=job_id,
                     state=JobState.QUEUED,
                     principal=principal,
+                    readable=None if readable is None else sorted(readable),
                     request=[asdict(file) for file in files],
                     files=[],
                     timings={},
+                    attempts=0,
                     created_at=datetime.now(UTC),
                 )
             )
         return job_id
 
     def claim(self, worker: str) -> ClaimedJob | None:
-        """The oldest job that waits, or whose worker fell silent; None when there is none."""
+        """The oldest job that waits, or whose worker fell silent; None when there is none.
+
+        A job in whose present file ``MAX_ATTEMPTS`` workers fell silent has failed and is passed over.
+        """
         now = datetime.now(UTC)
         free = or_(jobs.c.state == JobState.QUEUED, and_(jobs.c.state == JobState.RUNNING, jobs.c.heartbeat_at < now - STALE_AFTER))
-        with self._database.write() as connection:
-            row = connection.execute(select(jobs).where(free).order_by(jobs.c.created_at, jobs.c.id).limit(1)).first()
-            if row is None:
+        oldest = select(jobs).where(free).order_by(jobs.c.created_at, jobs.c.id).limit(1)
+        with self._database.read() as connection:
+            if connection.execute(oldest).first() is None:  # an idle worker never takes the write lock
                 return None
-            started = row.started_at or now
-            connection.execute(update(jobs).where(jobs.c.id == row.id).values(state=JobState.RUNNING, worker=worker, started_at=started, heartbeat_at=now))
-        return ClaimedJob(row.id, tuple(JobFile(**file) for file in row.request), _files(row))
+        with self._database.write() as connection:
+            while (row := connection.execute(oldest).first()) is not None:
+                this = update(jobs).where(jobs.c.id == row.id)
+                if row.attempts >= MAX_ATTEMPTS:
+                    connection.execute(this.values(**_given_up(row), worker=None, finished_at=now))
+                    continue
+                started, attempts = row.started_at or now, row.attempts + 1
+                connection.execute(this.values(state=JobState.RUNNING, worker=worker, started_at=started, heartbeat_at=now, attempts=attempts))
+                readable = None if row.readable is None else frozenset(row.readable)
+                return ClaimedJob(row.id, tuple(JobFile(**file) for file in row.request), _files(row), readable)
+        return None
+
+    def release(self, job_id: str, worker: str) -> None:
+        """Put a job back into the queue that its worker could not go on with, through no fault of the job."""
+        with self._database.write() as connection:
+            connection.execute(_owned(job_id, worker).values(state=JobState.QUEUED, worker=None, attempts=jobs.c.attempts - 1))
 
     def heartbeat(self, job_id: str, worker: str) -> bool:
         """Say that the worker lives; False when the job was given to another one."""
         with self._database.write() as connection:
-            return bool(connection.execute(update(jobs).where(jobs.c.id == job_id, jobs.c.worker == worker).values(heartbeat_at=datetime.now(UTC))).rowcount)
+            return bool(connection.execute(_owned(job_id, worker).values(heartbeat_at=datetime.now(UTC))).rowcount)
 
-    def store(self, job_id: str, results: Sequence[FileResult]) -> None:
-        """Keep the results so far, so that a worker that takes over does not begin anew."""
+    def store(self, job_id: str, worker: str, results: Sequence[FileResult]) -> bool:
+        """Keep the results so far, so that a worker that takes over does not begin anew; False when the job was given to another one."""
+        values = {"files": [asdict(result) for result in results], "heartbeat_at": datetime.now(UTC), "attempts": 1}
         with self._database.write() as connection:
-            connection.execute(update(jobs).where(jobs.c.id == job_id).values(files=[asdict(result) for result in results], heartbeat_at=datetime.now(UTC)))
+            return bool(connection.execute(_owned(job_id, worker).values(values)).rowcount)
 
-    def finish(self, job_id: str, results: Sequence[FileResult], timings: Mapping[str, float], reason: str | None = None) -> JobState:
-        """Store the outcome: done, partly done when some files were refused, failed when none came through."""
+    def finish(self, job_id: str, worker: str, results: Sequence[FileResult], timings: Mapping[str, float], reason: str | None = None) -> JobState | None:
+        """Store the outcome: done, partly done when some files were refused, failed when none came through; None when the job was given to another worker."""
         refused = sum(result.state is FileState.REFUSED for result in results)
         state = JobState.FAILED if reason or (refused and refused == len(results)) else JobState.PARTLY_DONE if refused else JobState.DONE
+        values = {"state": state, "files": [asdict(result) for result in results], "timings": dict(timings), "reason": reason, "finished_at": datetime.now(UTC)}
         with self._database.write() as connection:
-            connection.execute(
-                update(jobs)
-                .where(jobs.c.id == job_id)
-                .values(state=state, files=[asdict(result) for result in results], timings=dict(timings), reason=reason, finished_at=datetime.now(UTC))
-            )
-        return state
+            return state if connection.execute(_owned(job_id, worker).values(values)).rowcount else None
 
     def get(self, job_id: str, principal: str | None = None) -> Job:
         """A job.
@@ -115,6 +139,19 @@ class Jobs:
         """Jobs that are queued or running."""
         with self._database.read() as connection:
             return connection.scalar(select(func.count()).select_from(jobs).where(jobs.c.state.in_([JobState.QUEUED, JobState.RUNNING]))) or 0
+
+
+def _owned(job_id: str, worker: str) -> Update:
+    """Changes a job as long as it is this worker's."""
+    return update(jobs).where(jobs.c.id == job_id, jobs.c.worker == worker, jobs.c.state == JobState.RUNNING)
+
+
+def _given_up(row: Row[Any]) -> dict[str, Any]:
+    """The outcome of a job whose workers died: the file under way is named, it and those behind it are refused."""
+    done, names = list(row.files), [file["name"] for file in row.request]
+    reason = f"{MAX_ATTEMPTS} workers ended in the middle of {names[len(done)]}" if len(done) < len(names) else f"{MAX_ATTEMPTS} workers ended before its end"
+    rest = [asdict(FileResult(name, FileState.REFUSED, f"not taken in: {reason}", "given_up")) for name in names[len(done) :]]
+    return {"state": JobState.FAILED, "files": done + rest, "reason": reason}
 
 
 def _files(row: Row[Any]) -> tuple[FileResult, ...]:

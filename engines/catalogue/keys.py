@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 
 from core.errors import BadInput, NotAuthenticated, NotFound
+from core.metadata import GROUP
 from core.types import Principal
 from engines.catalogue.database import Database
 from engines.catalogue.tables import api_keys
@@ -46,8 +48,13 @@ class Keys:
         """Make a key and return it; it cannot be shown again.
 
         Raises:
-            BadInput: an unknown scope, or none.
+            BadInput: an unknown scope, or none, or a group that no document can have.
         """
+        for group in groups:
+            if not re.fullmatch(GROUP, group):
+                raise BadInput(
+                    f"{group!r} is no name of a group: it has at most 64 lower-case letters, digits, `.`, `_` and `-`, such as staff", param="groups"
+                )
         if unknown := sorted(set(scopes) - set(SCOPES)):
             raise BadInput(f"unknown scope {unknown[0]!r}; there are {', '.join(SCOPES)}", param="scopes")
         if not scopes:

@@ -137,11 +137,13 @@ jobs = Table(
     Column("id", String(64), primary_key=True),
     Column("state", String(16), nullable=False),
     Column("principal", Text, nullable=False),
+    Column("readable", JSON),  # the groups whose documents the uploader may read; null is all
     Column("request", JSON, nullable=False),
     Column("files", JSON, nullable=False),
     Column("timings", JSON, nullable=False),
     Column("reason", Text),
     Column("worker", Text),
+    Column("attempts", Integer, nullable=False),  # workers that began the file under way
     Column("created_at", Moment, nullable=False),
     Column("started_at", Moment),
     Column("heartbeat_at", Moment),

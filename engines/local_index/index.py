@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import shutil
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -49,8 +52,10 @@ class LocalIndex:
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         self._rows: dict[str, int] = {}
-        self._work = Path(tempfile.mkdtemp(prefix=".work-", dir=folder))
+        self._told = False
+        self._work, self._work_lock = _work_folder(folder)
         self._load()
+        self._tell_missing()
 
     # -- the Index port --------------------------------------------------------------------------
 
@@ -75,6 +80,7 @@ class LocalIndex:
                 for start in range(0, len(changed), _BATCH):
                     batch = changed[start : start + _BATCH]
                     self._apply(batch, self._catalogue.documents.index_entries(self._embedder, batch))
+                self._tell_missing(changed)
                 self._state.sequence = head
             return head
 
@@ -105,6 +111,7 @@ class LocalIndex:
 
     def close(self) -> None:
         shutil.rmtree(self._work, ignore_errors=True)
+        os.close(self._work_lock)
 
     def chunk_ids(self) -> list[str]:
         """The chunks that can be found, in order of id."""
@@ -122,6 +129,12 @@ class LocalIndex:
         self._state = state
         self._rows = {chunk_id: row for row, chunk_id in enumerate(state.chunk_ids)}
         self._words = Words(self._work / "words")
+
+    def _tell_missing(self, changed: Sequence[str] | None = None) -> None:
+        """Say once that chunks cannot be found because another model embedded them."""
+        if not self._told and (missing := self._catalogue.documents.without_vectors(self._embedder, changed)):
+            self._told = True
+            log.warning("%d chunks are not found: another model embedded them. Ingest their files again, or set models.embedding back", missing)
 
     def _start_empty(self) -> None:
         shutil.rmtree(self._work / "words", ignore_errors=True)
@@ -178,3 +191,28 @@ class LocalIndex:
         in_force = np.zeros(len(state.alive), bool)
         in_force[state.spans[(state.spans[:, 1] <= day) & (day < state.spans[:, 2]), 0]] = True
         return state.alive & in_force & np.isin(state.set_of_row, np.array(allowed_sets, np.int32))
+
+
+def _work_folder(folder: Path) -> tuple[Path, int]:
+    """A new folder of this process alone and the lock on it, which ends with the process; those of processes that were killed are removed."""
+    whole = _lock(folder, fcntl.LOCK_EX)  # one process at a time looks and makes
+    try:
+        for left in folder.glob(".work-*"):
+            with suppress(OSError):  # locked: its process lives
+                lock = _lock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(lock)
+        made = Path(tempfile.mkdtemp(prefix=".work-", dir=folder))
+        return made, _lock(made, fcntl.LOCK_EX)
+    finally:
+        os.close(whole)
+
+
+def _lock(folder: Path, how: int) -> int:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, how)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -50,18 +50,22 @@ def test_groups_alone_are_enough() -> None:
         ({"groups": ["staff"], "title": "长" * 501}, "title: String should have at most 500 characters"),
         ({"groups": ["staff"], "language": "fr"}, "language: Input should be 'en' or 'zh'"),
         ({"groups": ["staff"], "data_level": "secret"}, "data_level: Input should be 'public', 'internal', 'confidential' or 'restricted'"),
-        ({"groups": ["staff"], "valid_from": "1 July"}, "valid_from: Input should be a valid date"),
+        ({"groups": ["staff"], "title": " \u200b\n "}, "title: String should have at least 1 character"),
+        ({"groups": ["staff"], "title": "\ufdfa" * 30}, "title: String should have at most 500 characters"),
+        ({"groups": ["staff"], "title": 7}, "title: Input should be a valid string"),
+        ({"groups": ["staff"], "product": "\u3164"}, "product: String should have at least 1 character"),
+        ({"groups": ["staff"], "valid_from": "2026-02-30"}, "valid_from: Input should be a valid date"),
+        *(
+            ({"groups": ["staff"], "valid_from": value}, "valid_from: Value error, expected a day, YYYY-MM-DD")
+            for value in (0, 0.0, "0", "1782864000", True, datetime(2026, 7, 1, tzinfo=UTC), "2026-07-01T00:00:00", "20260701", "1 July")
+        ),
         (
             {"groups": ["staff"], "valid_from": "2026-07-01", "valid_until": "2026-07-01"},
             "metadata: Value error, valid_until (2026-07-01) must be later than valid_from (2026-07-01)",
         ),
         ({"groups": ["staff"], "title": "", "language": "fr"}, "title: String should have at least 1 character; language: Input should be 'en' or 'zh'"),
     ],
-    ids=[
-        "unknown key", "no list", "group with a space", "group with a line break", "too many groups", "path as id", "Chinese id", "long id", "no title",
-        "long title", "language", "level", "date", "ends before it begins", "two problems",
-    ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_named(values: dict[str, Any], says: str) -> None:
     with pytest.raises(DocumentRefused, match=re.escape(f"metadata of fees.pdf: {says}")) as refused:
         parse_metadata(values, "fees.pdf")
@@ -72,6 +76,20 @@ def test_what_does_not_fit_is_named(values: dict[str, Any], says: str) -> None:
 def test_a_document_that_nobody_may_read_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(DocumentRefused, match=r'nobody may read it\. Give groups, such as \["staff"\]') as refused:
         parse_metadata(values, "fees.pdf")
+    assert (refused.value.code, refused.value.param) == ("bad_metadata", "groups")
+
+
+def test_title_and_product_are_one_line_without_what_is_not_seen() -> None:
+    found = parse_metadata({"groups": ["staff"], "title": "Fees\n\tand \u202erates\u200b", "product": " Ｃards "}, "fees.pdf")
+    assert (found.title, found.product) == ("Fees and rates", "Cards")
+
+
+def test_an_uploader_gives_a_document_to_his_own_groups_and_to_everybody() -> None:
+    own = frozenset({"staff", "public"})
+    for groups in (["staff"], ["public"], ["public", "staff"]):
+        assert parse_metadata({"groups": groups}, "a.md", own).groups == tuple(groups)
+    with pytest.raises(DocumentRefused, match="this key is not of the group risk; it can give public, staff") as refused:
+        parse_metadata({"groups": ["staff", "risk"]}, "a.md", own)
     assert (refused.value.code, refused.value.param) == ("bad_metadata", "groups")
 
 

@@ -22,8 +22,9 @@ from core.text.normalise import normalise, one_line
         ("费用，利率：（年）；可以！吗？１～２", "费用，利率：（年）；可以！吗？1～2"),
         ("e\u0301", "é"),
         ("a\x00b\x07c\x85d", "a b c d"),
+        ("\ud800 fee \udfff", "fee"),
     ],
-    ids=["empty", "plain", "spaces", "line breaks", "widths", "Chinese punctuation", "composed", "control"],
+    ids=["empty", "plain", "spaces", "line breaks", "widths", "Chinese punctuation", "composed", "control", "halves of surrogate pairs"],
 )
 def test_one_form(text: str, expected: str) -> None:
     assert normalise(text) == expected
@@ -58,13 +59,25 @@ def test_hidden_characters_do_not_keep_an_accent_apart() -> None:
     assert normalise("e\u200b\u0301") == "é"
 
 
+@pytest.mark.parametrize("marks", ["\u0301", "\u0301\u0316", "\uff9e", "\u0344", "\u0301" * 30 + "\uff9e" * 30])
+def test_no_letter_carries_more_than_thirty_marks(marks: str) -> None:
+    """NFKC sorts a run of marks in quadratic time: the last one alone, written out like this, would take minutes."""
+    found = normalise(f"fee a{marks * 4000} 费用{marks * 4000}")
+    assert [sum(unicodedata.category(character) == "Mn" for character in word) for word in found.split()] == [0, 30 - (marks[:1] == "\u0301"), 30]
+    assert normalise(found) == found
+
+
 def test_one_line_has_no_breaks() -> None:
     assert one_line(" a\n\n b\u2028 费用\r\n") == "a b 费用"
     assert one_line("\n") == ""
 
 
 @settings(derandomize=True, deadline=None, max_examples=300)
-@given(st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("，（）\u200b\u0301 \n\r\t\u2028"))))
+@given(
+    st.lists(st.one_of(st.characters(), st.sampled_from([*"，（）\u200b\u0301\uff9e \n\r\t\u2028", *(29 * mark for mark in "\u0301\u0344\u0316")]))).map(
+        "".join
+    )
+)
 def test_it_is_stable_and_clean(text: str) -> None:
     once = normalise(text)
     assert normalise(once) == once

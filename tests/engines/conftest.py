@@ -52,11 +52,19 @@ def catalogue(empty: Path, tmp_path: Path) -> Iterator[Catalogue]:
     opened.close()
 
 
-def publish(catalogue: Catalogue, version: NewVersion, texts: Sequence[str] = ("A card costs CHF 45.00.",)) -> Published:
+def publish(
+    catalogue: Catalogue,
+    version: NewVersion,
+    texts: Sequence[str] = ("A card costs CHF 45.00.",),
+    embedder: str = EMBEDDER,
+    *,
+    readable: frozenset[str] | None = None,
+    id_was_chosen: bool = True,
+) -> Published:
     """One chunk per text, each with a vector of its own."""
     pieces = [(Chunk(place, ("Cards",), 1, 0, len(text), text), f"digest of {text}") for place, text in enumerate(texts)]
     vectors = np.array([[1.0, place] for place in range(len(texts))], np.float32)
-    return catalogue.documents.publish(version, pieces, EMBEDDER, vectors)
+    return catalogue.documents.publish(version, pieces, embedder, vectors, readable=readable, id_was_chosen=id_was_chosen)
 
 
 def dated(number: int, start: date | None, end: date | None) -> NewVersion:

@@ -34,10 +34,10 @@ class _StuckEmbedder(HashedEmbedder):
         return self.embed_queries(texts)
 
 
-def _stuck_store(self: Jobs, job_id: str, results: Sequence[Any]) -> None:
+def _stuck_store(self: Jobs, job_id: str, worker: str, results: Sequence[Any]) -> bool:
     if len(results) == 2:
         _stop_dead()
-    _STORE(self, job_id, results)
+    return _STORE(self, job_id, worker, results)
 
 
 _STORE = Jobs.store

@@ -23,8 +23,14 @@ def test_a_document_of_no_blocks_has_no_text() -> None:
 
 @pytest.mark.parametrize(
     ("raw", "title"),
-    [([], "file"), ([paragraph("text")], "file"), ([paragraph("text"), heading("收费表", 3), heading("Fees", 1)], "收费表")],
-    ids=["empty", "no heading", "first heading"],
+    [
+        ([], "file"),
+        ([paragraph("text")], "file"),
+        ([paragraph("text"), heading("收费表", 3), heading("Fees", 1)], "收费表"),
+        ([heading("x" * 200, 1)], "x" * 200),
+        ([heading("x" * 198 + " yy", 1)], "x" * 198 + "…"),
+    ],
+    ids=["empty", "no heading", "first heading", "long heading", "heading too long"],
 )
 def test_the_title_is_the_first_heading(raw: list[RawBlock], title: str) -> None:
     assert title_of(assemble(raw, "text/plain").blocks, "file") == title

@@ -79,6 +79,15 @@ def test_a_document_of_headings_only_is_one_chunk() -> None:
     assert cut(document(), 900) == []
 
 
+def test_a_paragraph_set_as_a_heading_is_shortened_above_the_chunks_and_stands_in_them() -> None:
+    long = "The bank may change its fees. " * 9
+    parsed = document(heading("Fees", 1), heading(long, 2), paragraph("Gold: 90"), heading("Cards", 2), paragraph("Silver: 45"))
+    short = long[:199].rstrip() + "…"
+    assert cut(parsed, 900, "Fees") == [((short,), f"{long.strip()}\nGold: 90"), (("Cards",), "Silver: 45")]
+    huge = document(heading("x" * 200_000, 1), *(paragraph(f"{number} costs") for number in range(300)))
+    assert max(len(text) for chunk in chunks_of(huge, 300, "Fees") for text in chunk.heading_path) == 200
+
+
 def test_the_page_of_a_chunk_is_that_of_its_first_block() -> None:
     parsed = document(paragraph("one", 1), paragraph("two", 2), heading("H", 1, 3), paragraph("three", 4))
     assert [chunk.page for chunk in chunks_of(parsed, 900, "")] == [1, 4]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,35 @@ def test_when_all_files_are_refused_the_command_fails_and_names_them_as_they_are
     assert "0 indexed" in result.stdout
 
 
+def test_one_file_with_a_name_that_is_no_utf8_and_one_of_a_name_twice_leave_the_others_alone(home: Path, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "fees.txt").write_text(f"The fees of {folder}.", encoding="utf8")
+    Path(os.fsdecode(bytes(tmp_path / "b") + b"/gr\xfc\xdfe.txt")).write_text("Greetings.", encoding="utf8")
+    result = run("ingest", "--groups", "staff", "--json", tmp_path / "a", tmp_path / "b")
+    assert result.exit_code == 3
+    files = document(result)["files"]
+    assert [(file["path"], file["state"], file["code"]) for file in files] == [
+        ("fees.txt", "indexed", None),
+        ("fees.txt", "refused", "document_taken"),
+        ("gr\\udcfc\\udcdfe.txt", "refused", "unreadable"),
+    ]
+    assert f"{tmp_path / 'a' / 'fees.txt'} and {tmp_path / 'b' / 'fees.txt'} have the same name" in files[1]["reason"]
+    assert "refused gr\\udcfc\\udcdfe.txt: the file's name" in " ".join(run("ingest", "--groups", "staff", tmp_path / "b").stderr.split())
+
+
+def test_verify_counts_what_another_model_embedded(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("ingest", bank(tmp_path / "bank"), "--groups", "staff")
+    other = HashedEmbedder()
+    other.digest = "f" * 64
+    monkeypatch.setattr("engines.parts.open_parts", functools.partial(open_parts, embedder=other))  # type: ignore[arg-type]
+    result = run("index", "verify", "--json")
+    assert (result.exit_code, document(result)) == (1, {"ok": False, "chunks": 0, "missing": [], "extra": [], "without_vectors": 3})
+    assert "another model embedded 3 chunks, so they are not found; ingest their files again" in " ".join(run("index", "verify").stderr.split())
+    assert "2 indexed (3 chunks)" in run("ingest", tmp_path / "bank", "--groups", "staff").stdout
+    assert run("index", "verify").exit_code == 0
+
+
 @pytest.mark.parametrize(("arguments", "says"), [(["gone"], "gone does not exist"), (["."], "no files in")], ids=["no such path", "empty folder"])
 def test_paths_without_files_are_wrong_usage(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str) -> None:
     monkeypatch.chdir(tmp_path)
@@ -107,7 +137,7 @@ def test_the_worker_command_does_what_is_queued(home: Path) -> None:
 def test_verify_finds_what_the_index_holds_too_much_and_rebuild_mends_it(home: Path, tmp_path: Path) -> None:
     run("ingest", bank(tmp_path / "bank"), "--groups", "staff")
     result = run("index", "verify", "--json")
-    assert (result.exit_code, document(result)) == (0, {"ok": True, "chunks": 3, "missing": [], "extra": []})
+    assert (result.exit_code, document(result)) == (0, {"ok": True, "chunks": 3, "missing": [], "extra": [], "without_vectors": 0})
 
     catalogue = Catalogue.open(home)
     lost = [entry.chunk_id for entry in catalogue.documents.index_entries(HashedEmbedder.digest) if "3.5%" in entry.text]
@@ -115,7 +145,7 @@ def test_verify_finds_what_the_index_holds_too_much_and_rebuild_mends_it(home: P
         connection.execute(delete(windows).where(windows.c.version_id == 2))
     catalogue.close()
     result = run("index", "verify", "--json")
-    assert (result.exit_code, document(result)) == (1, {"ok": False, "chunks": 2, "missing": [], "extra": lost})
+    assert (result.exit_code, document(result)) == (1, {"ok": False, "chunks": 2, "missing": [], "extra": lost, "without_vectors": 0})
     assert "lacks 0 chunks and holds 1" in run("index", "verify").stderr
 
     result = run("index", "rebuild", "--json")

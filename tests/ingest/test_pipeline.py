@@ -30,6 +30,10 @@ class _Counting(HashedEmbedder):
         return self.embed_queries(texts)
 
 
+def source(name: str, content: bytes, place: str = "here", *, uploaded: bool = False, **metadata: Any) -> SourceFile:
+    return SourceFile(name, lambda: content, {"groups": ["staff"]} | metadata, place, uploaded)
+
+
 class Bench:
     """A pipeline over real storage."""
 
@@ -39,14 +43,17 @@ class Bench:
         self.embedder = _Counting()
         self.loads = 0
         self.parser = ParserHere(Ingest())
-        self.pipeline = Pipeline(self.catalogue, self.files, self._load, self.parser, Ingest(chunk_characters=60))
+        self.pipeline = self.run()
+
+    def run(self, readable: frozenset[str] | None = None) -> Pipeline:
+        return Pipeline(self.catalogue, self.files, self._load, self.parser, Ingest(chunk_characters=60), lambda: self.embedder.digest, readable=readable)
 
     def _load(self) -> Any:
         self.loads += 1
         return self.embedder
 
     def ingest(self, name: str, content: bytes, **metadata: Any) -> tuple[str, str | None, int | None, int]:
-        result = self.pipeline.ingest(SourceFile(name, lambda: content, {"groups": ["staff"]} | metadata))
+        result = self.pipeline.ingest(source(name, content, **metadata))
         return result.state.value, result.code or result.document_id, result.version, result.chunks
 
 
@@ -119,6 +126,53 @@ def test_documents_without_an_id_get_one_of_their_path(bench: Bench) -> None:
     assert bench.ingest("a/收费表.txt", b"Another fee.")[1:3] == (first[1], 2)
 
 
+def test_two_files_of_one_run_are_not_made_one_document_by_their_name(bench: Bench) -> None:
+    first, second = (bench.pipeline.ingest(source("fees.md", content, place)) for content, place in ((FEES, "/a/fees.md"), (b"Other.", "/b/fees.md")))
+    assert (first.state, second.state, second.code) == (FileState.INDEXED, FileState.REFUSED, "document_taken")
+    assert second.reason == (
+        "/a/fees.md and /b/fees.md have the same name and would be one document; give one of them a document_id, in documents.toml or the metadata"
+    )
+    assert bench.pipeline.ingest(source("fees.md", b"Other.", "/b/fees.md", document_id="other")).state is FileState.INDEXED
+    assert bench.run().ingest(source("fees.md", b"Newer.", "/a/fees.md")).version == 2  # found again by a later run
+
+
+def test_an_upload_is_a_new_version_only_of_a_document_that_it_names(bench: Bench) -> None:
+    first = bench.run().ingest(source("fees.md", FEES, uploaded=True))
+    assert bench.run().ingest(source("fees.md", FEES, uploaded=True)).state is FileState.UNCHANGED
+    refused = bench.run().ingest(source("fees.md", b"Others' fees.", uploaded=True))
+    assert (refused.state, refused.code) == (FileState.REFUSED, "document_taken")
+    assert "give that document_id to make this a new version of it" in (refused.reason or "")
+    assert bench.run().ingest(source("fees.md", b"Others' fees.", uploaded=True, document_id=first.document_id)).version == 2
+
+
+def test_an_uploader_replaces_nothing_that_he_may_not_read_and_gives_nothing_to_other_groups(bench: Bench) -> None:
+    bench.ingest("fees.md", FEES, document_id="fees", groups=["risk"])
+    staff = bench.run(frozenset({"staff", "public"}))
+    taken = staff.ingest(source("mine.md", b"Mine.", document_id="fees"))
+    assert (taken.code, taken.reason, taken.document_id) == ("document_taken", "document_id fees is not free for this key; give another document_id", None)
+    foreign = staff.ingest(source("mine.md", b"Mine.", groups=["risk"]))
+    assert (foreign.code, "not of the group risk" in (foreign.reason or "")) == ("bad_metadata", True)
+    assert staff.ingest(source("mine.md", b"Mine.", document_id="mine", groups=["public"])).version == 1
+    assert [(info.document_id, info.number) for info in bench.catalogue.documents.newest()] == [("fees", 1), ("mine", 1)]
+
+
+def test_with_another_model_the_same_files_are_embedded_and_no_versions_made(bench: Bench) -> None:
+    bench.ingest("fees.md", FEES, document_id="fees")
+    bench.embedder.digest = "f" * 64
+    assert bench.ingest("fees.md", FEES, document_id="fees") == ("indexed", "fees", 1, 2)
+    assert bench.ingest("fees.md", FEES, document_id="fees") == ("unchanged", "fees", 1, 2)
+    assert len(bench.embedder.texts) == 4
+    assert len(list(bench.catalogue.documents.index_entries("f" * 64))) == 2
+
+
+def test_a_name_that_is_no_utf8_is_refused_and_can_be_printed(bench: Bench) -> None:
+    said: list[dict[str, Any]] = [{}, {"document_id": "fees"}]
+    for metadata in said:
+        result = bench.pipeline.ingest(source("a/\udcffees.md", FEES, **metadata))
+        assert (result.state, result.path, result.code) == (FileState.REFUSED, "a/\\udcffees.md", "unreadable")
+        assert "not in UTF-8" in (result.reason or "")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "metadata", "code", "says"),
     [
@@ -134,7 +188,7 @@ def test_documents_without_an_id_get_one_of_their_path(bench: Bench) -> None:
 def test_a_file_that_cannot_be_taken_in_is_a_result_and_stores_nothing(
     bench: Bench, name: str, content: bytes, metadata: Mapping[str, Any], code: str, says: str
 ) -> None:
-    result = bench.pipeline.ingest(SourceFile(name, lambda: content, {"groups": ["staff"], **metadata}))
+    result = bench.pipeline.ingest(source(name, content, **metadata))
     assert (result.state, result.code, result.document_id, result.chunks) == (FileState.REFUSED, code, None, 0)
     assert says in (result.reason or "")
     assert bench.catalogue.documents.counts() == {"documents": 0, "versions": 0, "chunks": 0}
@@ -142,7 +196,7 @@ def test_a_file_that_cannot_be_taken_in_is_a_result_and_stores_nothing(
 
 
 def test_a_file_that_cannot_be_opened_is_a_result(bench: Bench, tmp_path: Path) -> None:
-    result = bench.pipeline.ingest(SourceFile("gone.md", (tmp_path / "gone.md").read_bytes, {"groups": ["staff"]}))
+    result = bench.pipeline.ingest(SourceFile("gone.md", (tmp_path / "gone.md").read_bytes, {"groups": ["staff"]}, "gone.md"))
     assert (result.state, result.code, result.reason) == (FileState.REFUSED, "unreadable", "the file cannot be opened: No such file or directory")
 
 

@@ -51,7 +51,8 @@ def test_a_manifest_says_order_and_metadata_and_the_rest_comes_by_name(tmp_path:
 def test_single_files_go_by_their_name_and_folders_may_be_empty(tmp_path: Path) -> None:
     folder = write(tmp_path, {"deep/fees.txt": "x"})
     (folder / "empty").mkdir()
-    assert [source.name for source in source_files([folder / "deep" / "fees.txt", folder / "empty"], {})] == ["fees.txt"]
+    (source,) = source_files([folder / "deep" / "fees.txt", folder / "empty"], {})
+    assert (source.name, source.place, source.uploaded) == ("fees.txt", str(folder / "deep" / "fees.txt"), False)
 
 
 def test_a_listed_file_that_is_missing_fails_only_when_it_is_opened(tmp_path: Path) -> None:

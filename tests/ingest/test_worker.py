@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -16,9 +17,10 @@ import pytest
 
 from core.ports import Vectors
 from core.settings import Settings, load_settings
-from core.types import FileState, Job, JobState
+from core.types import FileResult, FileState, Job, JobState
 from engines.catalogue import Catalogue
-from engines.catalogue.jobs import JobFile
+from engines.catalogue.database import CatalogueBusy
+from engines.catalogue.jobs import ClaimedJob, JobFile, Jobs
 from engines.files import FileStore
 from engines.parts import open_parts
 from ingest.worker import work
@@ -146,6 +148,72 @@ def test_a_worker_taken_for_dead_leaves_the_job_to_the_other(settings: Settings,
     assert (job.state, job.files) == (JobState.RUNNING, ())
     assert catalogue.jobs.heartbeat(job_id, "another")
     assert catalogue.documents.counts()["versions"] == 1  # the file under way, which the other will find unchanged
+
+
+def test_a_file_is_taken_in_with_the_rights_of_its_uploader(settings: Settings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FileStore(settings.home / "files")
+    loans = JobFile("loans.txt", store.put(FILES["loans.txt"]), {"groups": ["staff"], "document_id": "fees"})
+    queue(settings, catalogue, {"fees.md": FILES["fees.md"]})
+    refused, allowed = (catalogue.jobs.create("risk (2)", [loans], frozenset(groups)) for groups in (["risk", "public"], ["staff", "public"]))
+    run(settings, monkeypatch)
+    assert [file.code for file in catalogue.jobs.get(refused).files] == ["bad_metadata"]
+    assert outcome(catalogue.jobs.get(allowed)) == [("loans.txt", "indexed", 2)]
+
+
+def test_two_files_of_one_name_in_one_job_are_two_documents_or_one_is_refused(
+    settings: Settings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FileStore(settings.home / "files")
+    job_id = catalogue.jobs.create("staff (1)", [JobFile("fees.txt", store.put(content), {"groups": ["staff"]}) for content in (b"Fees.", b"Others.")])
+    run(settings, monkeypatch)
+    job = catalogue.jobs.get(job_id)
+    assert outcome(job) == [("fees.txt", "indexed", 1), ("fees.txt", "refused", None)]
+    assert "fees.txt (file 1) and fees.txt (file 2) have the same name" in (job.files[1].reason or "")
+
+
+def test_a_busy_catalogue_costs_no_job(settings: Settings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr("ingest.worker.POLL_SECONDS", 0.01)
+    job_id = queue(settings, catalogue, FILES)
+    store, claim = Jobs.store, Jobs.claim
+    busy = {"claim": 2, "store": 5}
+
+    def now_and_then(name: str) -> None:
+        busy[name] -= 1
+        if busy[name] >= 0:
+            raise CatalogueBusy("the catalogue is busy")
+
+    def busy_claim(self: Jobs, worker: str) -> ClaimedJob | None:
+        now_and_then("claim")
+        return claim(self, worker)
+
+    def busy_store(self: Jobs, job_id: str, worker: str, results: Sequence[FileResult]) -> bool:
+        now_and_then("store")
+        return store(self, job_id, worker, results)
+
+    monkeypatch.setattr(Jobs, "claim", busy_claim)
+    monkeypatch.setattr(Jobs, "store", busy_store)
+    run(settings, monkeypatch)
+    job = catalogue.jobs.get(job_id)
+    assert job.state is JobState.DONE
+    assert outcome(job) == [("fees.md", "unchanged", 1), ("年费.txt", "indexed", 1), ("loans.txt", "indexed", 1)]
+    assert caplog.text.count("the catalogue is busy") == 7
+
+
+def test_a_sign_of_life_that_is_missed_ends_nothing(
+    settings: Settings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    beats = threading.Semaphore(0)
+
+    def lost(self: Jobs, job_id: str, worker: str) -> bool:
+        beats.release()
+        raise CatalogueBusy("the catalogue is busy")
+
+    monkeypatch.setattr("ingest.worker.HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr(Jobs, "heartbeat", lost)
+    job_id = queue(settings, catalogue, {"fees.md": FILES["fees.md"]})
+    run(settings, monkeypatch, before=lambda: [beats.acquire(timeout=30) for _ in range(3)])
+    assert catalogue.jobs.get(job_id).state is JobState.DONE
+    assert caplog.text.count(f"no sign of life for job {job_id}: the catalogue is busy") >= 3
 
 
 def test_a_worker_told_to_stop_ends_behind_the_file_under_way(settings: Settings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:

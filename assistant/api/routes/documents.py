@@ -26,6 +26,7 @@ from assistant.wire import (
 from core.errors import BadInput, DocumentRefused, TooLarge
 from core.metadata import parse_metadata
 from core.text.normalise import one_line
+from core.types import Principal
 from engines.catalogue.jobs import JobFile
 
 router = APIRouter(prefix="/v1", tags=["documents"])
@@ -51,7 +52,7 @@ def upload(
         raise BadInput("one document_id cannot name several files; upload them one by one, or leave document_id out", param="metadata")
     for part in file:
         name = _name(part)
-        parse_metadata(values, name)
+        parse_metadata(values, name, _readable(caller))
         if not name.lower().endswith(SUPPORTED):
             ending = PurePosixPath(name).suffix or "nothing"
             raise DocumentRefused(
@@ -61,13 +62,19 @@ def upload(
             raise TooLarge(f"{name} has {part.size:,} bytes, more than the limit of {settings.max_file_mb} MiB", param="file")
     parts = application(request).parts
     files = [JobFile(_name(part), parts.files.put(part.file.read()), values) for part in file]
-    return JobAcceptedOut(job_id=parts.catalogue.jobs.create(caller.name, files))
+    return JobAcceptedOut(job_id=parts.catalogue.jobs.create(caller.name, files, _readable(caller)))
+
+
+def _readable(caller: Principal) -> frozenset[str] | None:
+    """The groups whose documents the caller may replace or withdraw; None is all."""
+    return None if "admin" in caller.scopes else caller.readable
 
 
 def _object(text: str) -> dict[str, Any]:
     try:
         values = json.loads(text)
-    except ValueError as error:
+        json.dumps(values, ensure_ascii=False).encode()  # half of a surrogate pair can be neither stored nor shown
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"metadata is no JSON: {error}", code="invalid_json", param="metadata") from error
     if not isinstance(values, dict):
         raise BadInput(f"metadata must be a JSON object, got {type(values).__name__}", param="metadata")
@@ -127,8 +134,7 @@ def document_text(
 def withdraw(document_id: str, caller: Ingester, request: Request) -> WithdrawnOut:
     """Take a document out of every answer at once."""
     found = application(request)
-    found.parts.catalogue.documents.versions(document_id, caller.readable)  # 404 where the caller may not know of it
-    count = found.parts.catalogue.documents.withdraw(document_id)
+    count = found.parts.catalogue.documents.withdraw(document_id, readable=_readable(caller))
     audit = found.assistant.audit
     audit.audit.record(audit.new_id(), "document.withdrawn", caller.name, {"document_id": document_id, "versions": count})
     return WithdrawnOut(document_id=document_id, versions_withdrawn=count)

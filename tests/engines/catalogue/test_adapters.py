@@ -49,7 +49,19 @@ def test_rollback_goes_back_to_the_version_that_was_active_before(catalogue: Cat
     for version in (2, 1, 4):
         catalogue.adapters.activate("compliance", version)
     assert catalogue.adapters.rollback("compliance").ref.version == 1
-    assert states(catalogue) == {1: "active", 2: "retired", 3: "candidate", 4: "retired"}
+    assert states(catalogue) == {1: "active", 2: "retired", 3: "candidate", 4: "candidate"}
+
+
+def test_a_second_rollback_goes_further_back_and_never_to_the_version_that_was_left(catalogue: Catalogue) -> None:
+    register(catalogue, 1, 2, 3)
+    for version in (1, 2, 3):
+        catalogue.adapters.activate("compliance", version)
+    assert [catalogue.adapters.rollback("compliance").ref.version for _ in range(2)] == [2, 1]
+    with pytest.raises(NotFound, match="no earlier active version"):
+        catalogue.adapters.rollback("compliance")
+    assert states(catalogue) == {1: "active", 2: "candidate", 3: "candidate"}
+    catalogue.adapters.activate("compliance", 3)
+    assert catalogue.adapters.rollback("compliance").ref.version == 1
 
 
 def test_a_version_is_registered_once(catalogue: Catalogue) -> None:

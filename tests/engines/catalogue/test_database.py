@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, text
 
 from core.errors import Unavailable
 from engines.catalogue import Catalogue
-from engines.catalogue.database import Database, check
+from engines.catalogue.database import CatalogueBusy, Database, check
 from engines.catalogue.tables import documents, embedders, metadata
 
 
@@ -138,3 +138,34 @@ def test_a_missing_reference_is_refused(tmp_path: Path) -> None:
     with pytest.raises(IntegrityError, match="FOREIGN KEY"), database.write() as connection:
         connection.execute(insert(windows).values(version_id=7))
     database.close()
+
+
+def test_home_and_catalogue_that_are_made_here_are_for_their_owner_alone(tmp_path: Path) -> None:
+    Catalogue.open(tmp_path / "new" / "home").close()
+    assert (tmp_path / "new" / "home").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "shared").mkdir(mode=0o750)
+    Catalogue.open(tmp_path / "shared").close()
+    assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o750
+    for path in (tmp_path / "shared").iterdir():
+        assert path.stat().st_mode & 0o777 == 0o600, path
+
+
+def test_a_catalogue_locked_for_long_is_busy_and_not_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engines.catalogue.database.BUSY_SECONDS", 0)
+    catalogue = Catalogue.open(tmp_path)
+    other = sqlite3.connect(tmp_path / "catalogue.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(CatalogueBusy, match="Try again in a moment") as busy:
+        catalogue.documents.add_embedder("e", "name", 2)
+    assert (busy.value.code, isinstance(busy.value, Unavailable)) == ("catalogue_busy", True)
+    assert catalogue.documents.head() == 0  # readers are not disturbed
+    other.execute("COMMIT")
+    catalogue.close()
+    other.execute("PRAGMA locking_mode=EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    other.execute("DELETE FROM leases")
+    with pytest.raises(CatalogueBusy):
+        catalogue.documents.head()
+    other.close()
+    catalogue.documents.add_embedder("e", "name", 2)
+    catalogue.close()

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
-from core.errors import NotFound
+from core.errors import DocumentRefused, NotFound
 from core.ports import Filter
 from core.types import Chunk
 from engines.catalogue import Catalogue
@@ -54,10 +54,11 @@ def test_the_same_bytes_and_metadata_are_the_same_version(catalogue: Catalogue) 
     publish(catalogue, FEES)
     again = publish(catalogue, FEES)
     assert (again.version, again.created, again.chunks) == (1, False, 1)
-    assert catalogue.documents.unchanged("fees", "bytes 1", "metadata 1") == again
-    assert catalogue.documents.unchanged("fees", "bytes 2", "metadata 1") is None
-    assert catalogue.documents.unchanged("fees", "bytes 1", "metadata 2") is None
-    assert catalogue.documents.unchanged("other", "bytes 1", "metadata 1") is None
+    assert catalogue.documents.unchanged("fees", "bytes 1", "metadata 1", EMBEDDER) == again
+    assert catalogue.documents.unchanged("fees", "bytes 2", "metadata 1", EMBEDDER) is None
+    assert catalogue.documents.unchanged("fees", "bytes 1", "metadata 2", EMBEDDER) is None
+    assert catalogue.documents.unchanged("other", "bytes 1", "metadata 1", EMBEDDER) is None
+    assert catalogue.documents.unchanged("fees", "bytes 1", "metadata 1", "other") is None
     assert publish(catalogue, replace(FEES, metadata_digest="metadata 2")).version == 2
     assert publish(catalogue, FEES).version == 3  # version 1 was replaced whole, so saying it again is news
 
@@ -220,6 +221,59 @@ def test_a_passage_says_where_it_stands(catalogue: Catalogue) -> None:
     )  # fmt: skip
 
 
+def test_what_an_uploader_may_not_read_he_cannot_replace(catalogue: Catalogue) -> None:
+    publish(catalogue, replace(FEES, groups=("risk",)))
+    publish(catalogue, replace(FEES, groups=("staff",), valid_from=FEB, metadata_digest="metadata 2"))
+    mine = replace(FEES, groups=("staff",), content_digest="mine")
+    with pytest.raises(DocumentRefused, match=r"^document_id fees is not free for this key; give another document_id$") as refused:
+        publish(catalogue, mine, readable=STAFF)
+    assert refused.value.code == "document_taken"
+    with pytest.raises(DocumentRefused) as wholly:
+        publish(catalogue, mine, readable=frozenset({"nobody"}))
+    assert wholly.value.message == refused.value.message
+    assert len(catalogue.documents.versions("fees")) == 2
+    catalogue.documents.withdraw("fees", 1)
+    assert publish(catalogue, mine, readable=STAFF).version == 3
+    assert publish(catalogue, replace(mine, content_digest="any"), readable=None).version == 4
+
+
+def test_a_name_alone_does_not_make_another_file_a_new_version(catalogue: Catalogue) -> None:
+    publish(catalogue, FEES, id_was_chosen=False)
+    other = replace(FEES, content_digest="bytes of another file")
+    with pytest.raises(DocumentRefused, match=r"another file of the name fees\.txt is document fees; give that document_id") as refused:
+        publish(catalogue, other, id_was_chosen=False)
+    assert refused.value.code == "document_taken"
+    assert publish(catalogue, replace(FEES, metadata_digest="metadata 2"), id_was_chosen=False).version == 2
+    assert publish(catalogue, other).version == 3
+    catalogue.documents.withdraw("fees")
+    assert publish(catalogue, replace(FEES, content_digest="bytes 4"), id_was_chosen=False).version == 4
+
+
+def test_who_may_not_read_all_of_a_document_withdraws_nothing_of_it(catalogue: Catalogue) -> None:
+    publish(catalogue, FEES)
+    publish(catalogue, replace(FEES, groups=("risk",), valid_from=FEB, metadata_digest="metadata 2"))
+    for number in (None, 1, 2):
+        with pytest.raises(NotFound) as refused:
+            catalogue.documents.withdraw("fees", number, STAFF)
+        with pytest.raises(NotFound) as missing:
+            catalogue.documents.withdraw("feed", number, STAFF)
+        assert refused.value.message == missing.value.message.replace("feed", "fees")
+    assert [info.state for info in catalogue.documents.versions("fees")] == ["ready", "ready"]
+    assert catalogue.documents.withdraw("fees", 2) == 1
+    assert catalogue.documents.withdraw("fees", readable=STAFF) == 1
+
+
+def test_what_a_reader_may_not_know_of_ends_no_validity_that_he_sees(catalogue: Catalogue) -> None:
+    publish(catalogue, replace(FEES, valid_until=MAR))
+    publish(catalogue, replace(FEES, groups=("risk",), valid_from=FEB, metadata_digest="metadata 2"))
+    (seen,) = catalogue.documents.versions("fees", STAFF)
+    assert (seen.number, seen.in_force) == (1, (Window(None, MAR),))
+    assert [info.in_force for info in catalogue.documents.versions("fees")] == [(Window(None, FEB),), (Window(FEB, None),)]
+    (listed,) = catalogue.documents.newest(STAFF)
+    assert listed == seen
+    assert shown(catalogue, as_of=FEB) == []  # what is found follows all versions
+
+
 def test_lists_show_the_newest_version_that_the_groups_may_read(catalogue: Catalogue) -> None:
     for document_id, groups in [("a", ("staff",)), ("b", ("risk",)), ("c", ("staff", "risk")), ("d", ("staff",))]:
         publish(catalogue, replace(FEES, document_id=document_id, groups=groups))
@@ -231,7 +285,7 @@ def test_lists_show_the_newest_version_that_the_groups_may_read(catalogue: Catal
 
     everything = [("a", 1, "withdrawn"), ("b", 1, "ready"), ("c", 1, "ready"), ("d", 2, "ready")]
     assert listed() == everything
-    assert listed(STAFF) == [everything[0], everything[2]]
+    assert listed(STAFF) == [everything[0], everything[2], ("d", 1, "ready")]
     assert listed(STAFF, limit=1) == [everything[0]]
     assert listed(STAFF, after="a", limit=1) == [everything[2]]
     assert listed(after="d") == []
@@ -272,10 +326,26 @@ def test_the_log_names_each_chunk_whose_validity_changed(catalogue: Catalogue) -
     assert [catalogue.documents.mark(number) is None for number in (0, 1, 5, 99)] == [True, False, False, True]
 
 
-def test_a_searchable_chunk_without_a_vector_of_the_embedder_is_an_error(catalogue: Catalogue) -> None:
-    publish(catalogue, FEES)
-    with pytest.raises(NotFound, match=r"no vector of embedder other: .*is not the one that ingested it") as missing:
-        list(catalogue.documents.index_entries("other"))
-    assert missing.value.code == "vectors_missing"
-    catalogue.documents.withdraw("fees")
+def test_chunks_that_another_model_embedded_are_left_out_and_counted_until_they_are_taken_in_again(catalogue: Catalogue) -> None:
+    texts = ["one", "two"]
+    publish(catalogue, FEES, texts)
+    publish(catalogue, replace(FEES, document_id="loans"), texts)
+    catalogue.documents.add_embedder("other", "new", 2)
     assert list(catalogue.documents.index_entries("other")) == []
+    ids = [entry.chunk_id for entry in catalogue.documents.index_entries(EMBEDDER)]
+    assert [catalogue.documents.without_vectors("other", which) for which in (None, ids[:1], [])] == [4, 1, 0]
+    assert catalogue.documents.without_vectors(EMBEDDER) == 0
+    head = catalogue.documents.head()
+    again = publish(catalogue, FEES, texts, embedder="other")
+    assert (again.version, again.created, again.chunks) == (1, True, 2)
+    assert publish(catalogue, FEES, texts, embedder="other") == replace(again, created=False)
+    assert catalogue.documents.unchanged("fees", "bytes 1", "metadata 1", "other") == replace(again, created=False)
+    found = [entry.chunk_id for entry in catalogue.documents.index_entries("other")]
+    assert len(found) == 2
+    assert catalogue.documents.changed_chunks(head, catalogue.documents.head()) == found
+    assert catalogue.documents.without_vectors("other") == 2
+    assert len(list(catalogue.documents.index_entries(EMBEDDER))) == 4
+    catalogue.documents.withdraw("loans")
+    assert catalogue.documents.without_vectors("other") == 0
+    catalogue.documents.add_embedder("third", "newer", 2)
+    assert publish(catalogue, FEES, ["cut otherwise"], embedder="third").version == 2

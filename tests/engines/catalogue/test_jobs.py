@@ -25,12 +25,12 @@ def test_a_job_goes_from_queued_over_running_to_done(catalogue: Catalogue) -> No
     assert jobs.get(job_id).state is JobState.QUEUED
     assert jobs.get(job_id).counts == {"files": 2, "indexed": 0, "unchanged": 0, "refused": 0, "chunks": 0}
     assert jobs.waiting() == 1
-    assert jobs.claim("one") == ClaimedJob(job_id, (A, B), ())
+    assert jobs.claim("one") == ClaimedJob(job_id, (A, B), (), None)
     assert jobs.claim("two") is None
     assert jobs.get(job_id).state is JobState.RUNNING
-    jobs.store(job_id, [INDEXED])
+    assert jobs.store(job_id, "one", [INDEXED])
     assert jobs.get(job_id).files == (INDEXED,)
-    assert jobs.finish(job_id, [INDEXED, UNCHANGED], {"total": 1.5}) is JobState.DONE
+    assert jobs.finish(job_id, "one", [INDEXED, UNCHANGED], {"total": 1.5}) is JobState.DONE
     job = jobs.get(job_id)
     assert (job.state, job.files, job.timings, job.reason) == (JobState.DONE, (INDEXED, UNCHANGED), {"total": 1.5}, None)
     assert job.counts == {"files": 2, "indexed": 1, "unchanged": 1, "refused": 0, "chunks": 3}
@@ -50,7 +50,8 @@ def test_a_job_goes_from_queued_over_running_to_done(catalogue: Catalogue) -> No
 )
 def test_the_outcome_of_a_job_is_that_of_its_files(catalogue: Catalogue, results: list[FileResult], reason: str | None, state: JobState) -> None:
     job_id = catalogue.jobs.create("staff (1)", [A, B])
-    assert catalogue.jobs.finish(job_id, results, {}, reason) is state
+    catalogue.jobs.claim("one")
+    assert catalogue.jobs.finish(job_id, "one", results, {}, reason) is state
     assert (catalogue.jobs.get(job_id).state, catalogue.jobs.get(job_id).reason) == (state, reason)
 
 
@@ -67,12 +68,16 @@ def test_the_oldest_job_is_claimed_first_and_each_by_one_worker(catalogue: Catal
 def test_a_silent_workers_job_is_given_to_another_that_goes_on_behind_the_last_file(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = catalogue.jobs.create("staff (1)", [A, B])
     catalogue.jobs.claim("one")
-    catalogue.jobs.store(job_id, [INDEXED])
+    assert catalogue.jobs.store(job_id, "one", [INDEXED])
     assert catalogue.jobs.heartbeat(job_id, "one")
     monkeypatch.setattr("engines.catalogue.jobs.STALE_AFTER", timedelta(seconds=-1))
-    assert catalogue.jobs.claim("two") == ClaimedJob(job_id, (A, B), (INDEXED,))
+    assert catalogue.jobs.claim("two") == ClaimedJob(job_id, (A, B), (INDEXED,), None)
     monkeypatch.undo()
     assert not catalogue.jobs.heartbeat(job_id, "one")
+    assert not catalogue.jobs.store(job_id, "one", [INDEXED, REFUSED])
+    assert catalogue.jobs.finish(job_id, "one", [INDEXED, REFUSED], {}) is None
+    job = catalogue.jobs.get(job_id)
+    assert (job.state, job.files) == (JobState.RUNNING, (INDEXED,))
     assert catalogue.jobs.heartbeat(job_id, "two")
     assert catalogue.jobs.claim("three") is None
 
@@ -87,3 +92,51 @@ def test_a_caller_sees_his_own_jobs_newest_first(catalogue: Catalogue) -> None:
         with pytest.raises(NotFound, match=f"no job '{job_id}'") as missing:
             catalogue.jobs.get(job_id, principal)
         assert missing.value.code == "job_not_found"
+
+
+def test_a_job_knows_what_its_uploader_may_read(catalogue: Catalogue) -> None:
+    for readable in (frozenset({"staff", "public"}), frozenset[str](), None):
+        catalogue.jobs.create("staff (1)", [A], readable)
+        claimed = catalogue.jobs.claim("one")
+        assert claimed is not None
+        assert claimed.readable == readable
+
+
+def test_a_file_in_which_three_workers_died_ends_its_job_and_other_jobs_go_on(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = catalogue.jobs
+    job_id, other = jobs.create("staff (1)", [A, B, A]), jobs.create("staff (1)", [A])
+    monkeypatch.setattr("engines.catalogue.jobs.STALE_AFTER", timedelta(seconds=-1))
+    for _ in range(2):
+        claimed = jobs.claim("one")
+        assert claimed is not None
+        assert claimed.id == job_id
+    assert jobs.store(job_id, "one", [INDEXED])  # a file done begins the count anew
+    for worker in ("two", "three"):
+        claimed = jobs.claim(worker)
+        assert claimed is not None
+        assert (claimed.id, claimed.done) == (job_id, (INDEXED,))
+    claimed = jobs.claim("four")
+    assert claimed is not None
+    assert claimed.id == other
+    job = jobs.get(job_id)
+    assert (job.state, job.reason) == (JobState.FAILED, "3 workers ended in the middle of b.md")
+    assert job.files[0] == INDEXED
+    assert [(file.path, file.state, file.reason) for file in job.files[1:]] == [
+        (name, FileState.REFUSED, "not taken in: 3 workers ended in the middle of b.md") for name in ("b.md", "a.md")
+    ]
+    assert not jobs.store(job_id, "three", [INDEXED, UNCHANGED])  # should it live after all
+
+
+def test_a_job_that_is_given_back_waits_as_if_it_had_not_been_claimed(catalogue: Catalogue) -> None:
+    job_id = catalogue.jobs.create("staff (1)", [A])
+    for _ in range(5):
+        assert catalogue.jobs.claim("one") is not None
+        catalogue.jobs.release(job_id, "two")
+        assert catalogue.jobs.get(job_id).state is JobState.RUNNING
+        catalogue.jobs.release(job_id, "one")
+        assert catalogue.jobs.get(job_id).state is JobState.QUEUED
+
+
+def test_an_idle_worker_asks_without_the_write_lock(catalogue: Catalogue) -> None:
+    with catalogue.database.write():
+        assert catalogue.jobs.claim("one") is None

@@ -54,3 +54,11 @@ def test_a_key_needs_scopes_that_exist(catalogue: Catalogue, scopes: list[str], 
         catalogue.keys.create("a", [], scopes)
     assert (refused.value.code, refused.value.param) == ("invalid_request", "scopes")
     assert catalogue.keys.all() == []
+
+
+@pytest.mark.parametrize("group", ["Staff Team", "STAFF", "staff\n", "", "客户", "-staff", "s" * 65])
+def test_a_group_that_no_document_can_have_is_refused(catalogue: Catalogue, group: str) -> None:
+    with pytest.raises(BadInput, match="is no name of a group") as refused:
+        catalogue.keys.create("a", ["staff", group], ["ask"])
+    assert refused.value.param == "groups"
+    assert catalogue.keys.all() == []

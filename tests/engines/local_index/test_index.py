@@ -6,6 +6,7 @@ import math
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -15,14 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.errors import NotFound
 from core.ports import Hit, Legs
 from core.text.tokens import index_tokens
 from core.types import Chunk
 from engines.catalogue import Catalogue
 from engines.catalogue.documents import _chunk_id
 from engines.local_index.index import LocalIndex
-from tests.engines.conftest import EMBEDDER
+from tests.engines.conftest import EMBEDDER, FEES, publish
 from tests.engines.local_index.bank import FEBRUARY, STAFF, open_index, put, search, texts
 
 JANUARY, MARCH = date(2026, 1, 1), date(2026, 3, 1)
@@ -171,11 +171,42 @@ def test_two_instances_on_one_folder_follow_the_same_catalogue(catalogue: Catalo
     assert not list(folder.glob(".work-*"))
 
 
-def test_vectors_of_another_embedder_are_not_used(catalogue: Catalogue, folder: Path) -> None:
+def test_what_another_model_embedded_is_passed_over_and_told_once(catalogue: Catalogue, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     put(catalogue, "a", "fee", (1, 0))
-    with pytest.raises(NotFound, match="the embedding model in the settings is not the one") as missing:
-        open_index(catalogue, folder, "f" * 64)
-    assert missing.value.code == "vectors_missing"
+    put(catalogue, "b", "fee", (0, 1))
+    index = open_index(catalogue, folder, "f" * 64)  # a model that the catalogue does not know
+    put(catalogue, "c", "fee", (1, 0))
+    assert index.refresh() == 3
+    assert (index.chunk_ids(), search(index, (1, 0), "fee")) == ([], Legs((), ()))
+    index.close()
+    assert [record.getMessage() for record in caplog.records] == [
+        "2 chunks are not found: another model embedded them. Ingest their files again, or set models.embedding back"
+    ]
+
+
+def test_one_document_of_another_model_does_not_end_the_search(catalogue: Catalogue, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    put(catalogue, "a", "fee", (1, 0))
+    index = open_index(catalogue, folder)
+    catalogue.documents.add_embedder("f" * 64, "other", 2)
+    publish(catalogue, replace(FEES, document_id="b"), ["fee"], embedder="f" * 64)
+    index.refresh()
+    assert texts(catalogue, search(index, (1, 0), "fee").word) == ["fee"]
+    assert "1 chunks are not found" in caplog.text
+    publish(catalogue, replace(FEES, document_id="b"), ["fee"])
+    index.refresh()
+    assert len(search(index, (1, 0), "fee").word) == 2
+    index.close()
+
+
+def test_working_folders_of_killed_processes_are_removed(catalogue: Catalogue, folder: Path) -> None:
+    living = open_index(catalogue, folder)
+    (folder / ".work-killed" / "words").mkdir(parents=True)
+    (folder / ".work-killed" / "words" / "meta.json").write_bytes(b"left")
+    second = open_index(catalogue, folder)
+    assert sorted(folder.glob(".work-*")) == sorted([living._work, second._work])
+    living.close()
+    second.close()
+    assert list(folder.glob(".work-*")) == []
 
 
 # -- against brute force ---------------------------------------------------------------------------
