@@ -8,15 +8,23 @@ READY := $(VENV)/.ready
 export BANKASSIST_HOME ?= var
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check fast serve ingest train eval bench clean
+.PHONY: run test check fast serve ingest train eval bench clean chromium
 
 ## set up, take in the sample bank, serve it, show one answered question
 run: $(READY)
 	$(BIN)/bankassist demo --port $(PORT)
 
-## set up and run all tests
-test: $(READY)
+## set up and run all tests; root on Debian gets Chromium first, with which the console page is tested
+test: $(READY) chromium
 	$(BIN)/python -m pytest -q
+
+# where it cannot be installed, the tests that need it are left out, and the run's last lines say so
+chromium:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v chromium >/dev/null; then \
+	  echo "apt-get install chromium: the tests of the console page need it"; \
+	  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium; } >/dev/null 2>&1 \
+	    || echo "chromium could not be installed: the tests of the console page in a browser are left out"; \
+	fi
 
 ## format, lint, types, arrows between packages, fast tests: run before each commit
 check: $(READY)

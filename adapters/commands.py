@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -11,8 +11,10 @@ from rich.table import Table
 from core.cli import Json, console, environment, errors, print_json, progress
 from core.errors import BadInput
 from core.settings import Settings
-from engines.catalogue import Catalogue
-from engines.catalogue.adapters import AdapterInfo
+
+if TYPE_CHECKING:
+    from engines.catalogue import Catalogue
+    from engines.catalogue.adapters import AdapterInfo
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the adapter, which is that of its task.")]
 Reference = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="An adapter version; without @VERSION the active one.")]
@@ -57,10 +59,11 @@ def _train(
     from adapters.tasks import task as find_task
     from adapters.train import train
     from core.types import AdapterRef
+    from engines.models import locate
 
     settings = environment(context).settings
     task = find_task(name)
-    catalogue = _catalogue(settings)
+    catalogue = _catalogue(settings, locate(settings.models.generation, settings.home / "cache").digest)
     version = catalogue.adapters.next_version(name)
     start: AdapterRef | None = None
     wanted = init if init is not None else task.training.init
@@ -135,13 +138,14 @@ def _print_active(info: AdapterInfo, as_json: bool) -> None:
         console.print(f"{info.ref} is active")
 
 
-def _catalogue(settings: Settings) -> Catalogue:
-    """The catalogue, which knows the released adapters as soon as anybody asks for adapters."""
+def _catalogue(settings: Settings, base_digest: str | None = None) -> Catalogue:
+    """The catalogue, which knows the released adapters as soon as anybody asks for adapters; those of the base model become active when it is known."""
     from adapters.registry import register_released
+    from engines.catalogue import Catalogue
 
     url = settings.catalogue.url
     catalogue = Catalogue.open(settings.home, url.get_secret_value() if url else None)
-    register_released(catalogue.adapters)
+    register_released(catalogue.adapters, base_digest)
     return catalogue
 
 

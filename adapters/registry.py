@@ -28,17 +28,17 @@ def register(registry: AdapterRegistry, ref: AdapterRef) -> None:
     registry.register(ref, read_adapter(Path(ref.path)).manifest)
 
 
-def register_released(registry: AdapterRegistry) -> list[AdapterRef]:
+def register_released(registry: AdapterRegistry, base_digest: str | None) -> list[AdapterRef]:
     """Register the released adapters that the catalogue does not know, and activate the newest of a name that has no active one.
 
-    A released version that is known already but lay elsewhere, because the program moved, is found again. One whose number
-    was taken by an adapter trained here stays out, with a warning.
+    Only those of the base model in use are activated; none where ``base_digest``, which names it, is not known. A released version
+    that is known already but lay elsewhere, because the program moved, is found again. One whose number was taken by an adapter
+    trained here stays out, with a warning.
     """
-    infos = registry.all()
-    known = {(info.ref.name, info.ref.version): info.ref for info in infos}
-    active = {info.ref.name for info in infos if info.state == "active"}
+    known = {(info.ref.name, info.ref.version): info.ref for info in registry.all()}
     added: list[AdapterRef] = []
-    for folder in sorted(released_folder().glob("*/*"), key=lambda path: (path.parent.name, path.name.zfill(9))):
+    released = released_folder()
+    for folder in sorted(released.glob("*/*"), key=lambda path: (path.parent.name, path.name.zfill(9))):
         if not folder.name.isdigit():
             continue
         before = known.get((folder.parent.name, int(folder.name)))
@@ -51,7 +51,9 @@ def register_released(registry: AdapterRegistry) -> list[AdapterRef]:
             added.append(ref)
         elif not registry.relocate(ref):
             log.warning("released adapter %s is not registered: that version was trained here, in %s", ref, before.path)
-    for ref in added:
-        if ref.name not in active:
-            registry.activate(ref.name, ref.version)
+    infos = registry.all()
+    active = {info.ref.name for info in infos if info.state == "active"}
+    for info in infos:
+        if info.ref.name not in active and info.manifest["base"]["digest"] == base_digest and Path(info.ref.path).is_relative_to(released):
+            registry.activate(info.ref.name, info.ref.version)
     return added

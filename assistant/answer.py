@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adapters.tasks import Task
@@ -15,7 +15,7 @@ from assistant.rating import RATINGS, RatingChecker, before_rating, structured
 from assistant.refusals import Refusal, refusal_text
 from assistant.retrieve import Retriever
 from assistant.route import AUTO, Router
-from core.errors import CallerLeft
+from core.errors import BadInput, CallerLeft
 from core.ports import GenerationOptions, Generator
 from core.prompts import Prompt, PromptPassage, heading_of, render
 from core.settings import Generation, Routing
@@ -35,6 +35,15 @@ class Request:
     max_tokens: int | None = None
     seed: int = 0
     passages: tuple[Passage, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """A text without passages and without checks."""
+
+    route: Route
+    draft: Draft
+    audit_id: str
 
 
 #: what happens while an answer is made, in this order: the route, the passages, each sentence that passed, the answer
@@ -81,11 +90,15 @@ class Assistant:
         Raises:
             CallerLeft: ``cancelled`` was set.
             NotFound: the adapter does not exist for this caller.
+            Conflict: the adapter named was trained on another base model.
             Overloaded: the model's queue is full.
             BadInput: the prompt does not fit the model.
         """
         clock = _Clock()
         query = request.query
+        if cancelled is not None and cancelled.is_set():
+            raise CallerLeft("the caller left")
+        self.generator.admit()
         route = self.router.route(query.text, query.principal, request.adapter)
         moment = clock.mark("route", clock.started)
         yield route
@@ -99,37 +112,65 @@ class Assistant:
         passages = self.packed(found.passages) if found else ()
         if found:
             yield Found(passages, found.language, found.evidence)
-        if found and not found.evidence.sufficient:
+        if found and not (found.evidence.sufficient and passages):
             self.audit.started(audit_id, query, route, passages, None, self.sequence())
             yield self._finish(request, route, audit_id, clock, _Outcome(refusal=Refusal.NO_EVIDENCE))
             return
         task = self.tasks.get(route.task or "")
         prompt = render(query.text, prompt_passages(passages), task.instruction if task else "", query.history)
         self.audit.started(audit_id, query, route, passages, prompt, self.sequence())
-        try:
-            yield from self._written(request, route, task, prompt, passages, audit_id, clock, moment, cancelled or threading.Event())
-        except (GeneratorExit, CallerLeft):
-            self.audit.broken_off(audit_id, query, "the caller left")
-            raise
-        except Exception as error:
-            self.audit.broken_off(audit_id, query, f"{type(error).__name__}: {error}")
-            raise
+        with self.audit.telling_the_end(audit_id, query):
+            yield from self._written(request, route, task, prompt, passages, audit_id, clock, moment, cancelled)
+
+    def generate(self, request: Request, cancelled: threading.Event | None = None) -> Generated:
+        """What the adapter writes for the question alone: no passages, no instruction, no checks. Recorded like an answer; raises like :meth:`events`."""
+        self.generator.admit()
+        query = request.query
+        route = self.router.route(query.text, query.principal, request.adapter)
+        audit_id = self.audit.new_id()
+        prompt = render(query.text, (), "")
+        self.audit.started(audit_id, query, route, (), prompt, self.sequence())
+        with self.audit.telling_the_end(audit_id, query):
+            *_, draft = self.generator.generate(prompt, route.adapter, self._options(request), cancelled)
+            assert isinstance(draft, Draft)
+            self.audit.generated(audit_id, query, draft)
+        return Generated(route, draft, audit_id)
+
+    def _options(self, request: Request) -> GenerationOptions:
+        return GenerationOptions(min(request.max_tokens or self.generation.max_tokens, self.generation.max_tokens), seed=request.seed)
 
     def _found(self, request: Request) -> Found | None:
         if request.passages is not None:
-            return self.retriever.given(request.query, request.passages)
+            return self.retriever.given(request.query, self._small_enough(request.passages))
         return self.retriever.search(request.query, request.top_k) if request.use_rag else None
 
+    def _small_enough(self, given: tuple[Passage, ...]) -> tuple[Passage, ...]:
+        for passage in given:
+            if (tokens := self._tokens(passage)) > self.generation.passage_tokens:
+                raise BadInput(
+                    f"passage {passage.rank} has {tokens} tokens, more than the {self.generation.passage_tokens} that all passages may have; shorten it",
+                    code="context_length_exceeded",
+                    param="passages",
+                )
+        return given
+
     def packed(self, passages: Sequence[Passage]) -> tuple[Passage, ...]:
-        """The best passages that fit the token budget together, at least one, in order of rank."""
+        """The best passages that fit the token budget together, in order of rank. One that is larger than the whole budget is passed over."""
         packed: list[Passage] = []
         left = self.generation.passage_tokens
         for passage in passages:
-            left -= self.generator.count_tokens(f"{heading_of(passage.title, passage.heading_path)}\n{passage.text}") + 6
-            if packed and left < 0:
+            tokens = self._tokens(passage)
+            if tokens > self.generation.passage_tokens:
+                continue
+            left -= tokens
+            if left < 0:
                 break
-            packed.append(passage)
+            packed.append(replace(passage, rank=len(packed) + 1))
         return tuple(packed)
+
+    def _tokens(self, passage: Passage) -> int:
+        """The passage with its number and the line breaks around it."""
+        return self.generator.count_tokens(f"{heading_of(passage.title, passage.heading_path)}\n{passage.text}") + 6
 
     def _written(
         self,
@@ -141,21 +182,20 @@ class Assistant:
         audit_id: str,
         clock: _Clock,
         moment: float,
-        cancelled: threading.Event,
+        cancelled: threading.Event | None,
     ) -> Iterator[Event]:
         """Generate and check; sentences leave as they pass when a bad one is merely dropped."""
         rates = task is not None and task.output == "rating"
         checker: SentenceChecker = RatingChecker(passages, request.query.text) if rates else Checker(passages)
         drops = task is None or task.grounding.policy == "drop"
-        options = GenerationOptions(min(request.max_tokens or self.generation.max_tokens, self.generation.max_tokens), seed=request.seed)
         checked: list[Sentence] = []
-        for text, draft in self._sentences(prompt, route, options, cancelled):
+        for text, draft in self._sentences(prompt, route, self._options(request), cancelled):
             if draft is not None:
                 break
             if says_not_found(text):
                 continue
             checked.append(checker.check(text) if passages else Sentence(text, (), ()))
-            if drops and passages and checked[-1].passed:
+            if drops and passages and checked[-1].passed and self._readable(request, checked[-1:], passages):
                 yield checked[-1]
         assert draft is not None
         clock.mark("generate", moment)
@@ -163,15 +203,20 @@ class Assistant:
         if isinstance(checker, RatingChecker) and checker.rating is None and outcome.refusal is None:
             outcome = _Outcome(checked, drops, draft, refusal=Refusal.UNSUPPORTED)  # reasons that come to no rating
         if isinstance(checker, RatingChecker) and outcome.refusal is None:
-            outcome.structured = structured(checker, self._probabilities(prompt, route, draft))
+            outcome.structured = structured(checker, self._probabilities(prompt, route, draft, cancelled))
+        if not self._readable(request, outcome.kept, passages):
+            outcome = _Outcome(checked, drops, draft, refusal=Refusal.WITHDRAWN)
         yield self._finish(request, route, audit_id, clock, outcome, passages)
 
-    def _sentences(self, prompt: Prompt, route: Route, options: GenerationOptions, cancelled: threading.Event) -> Iterator[tuple[str, Draft | None]]:
+    def _readable(self, request: Request, kept: Sequence[Sentence], passages: Sequence[Passage]) -> bool:
+        """Whether the asker may still read what the sentences cite: it may have been withdrawn since it was found."""
+        cited = {passages[number - 1].chunk_id for sentence in kept for number in sentence.citations}
+        return request.passages is not None or self.retriever.readable(request.query, cited)
+
+    def _sentences(self, prompt: Prompt, route: Route, options: GenerationOptions, cancelled: threading.Event | None) -> Iterator[tuple[str, Draft | None]]:
         """Whole sentences as they are done, and at the end the draft."""
         text, given = "", 0
-        for event in self.generator.generate(prompt, route.adapter, options):
-            if cancelled.is_set():
-                raise CallerLeft("the caller left")
+        for event in self.generator.generate(prompt, route.adapter, options, cancelled):
             if isinstance(event, Draft):
                 for span in sentences(event.text)[given:]:
                     yield span.text, None
@@ -183,13 +228,13 @@ class Assistant:
                 yield span.text, None
             given = max(given, len(done))
 
-    def _probabilities(self, prompt: Prompt, route: Route, draft: Draft) -> dict[str, float] | None:
+    def _probabilities(self, prompt: Prompt, route: Route, draft: Draft, cancelled: threading.Event | None) -> dict[str, float] | None:
         """The rating's probabilities: those of its label tokens behind the reasons."""
         found = before_rating(draft.text)
         if found is None:
             return None
         before, labels = found
-        return dict(zip(RATINGS, self.generator.label_likelihoods(prompt, route.adapter, before, labels), strict=True))
+        return dict(zip(RATINGS, self.generator.label_likelihoods(prompt, route.adapter, before, labels, cancelled), strict=True))
 
     def _finish(self, request: Request, route: Route, audit_id: str, clock: _Clock, outcome: _Outcome, passages: Sequence[Passage] = ()) -> Answer:
         kept = outcome.kept

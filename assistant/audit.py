@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import uuid4
 
 from assistant.guard import mask
+from core.errors import CallerLeft
 from core.prompts import Prompt
-from core.types import Answer, Passage, Query, Route
+from core.types import Answer, Draft, Passage, Query, Route
 from engines.catalogue.audit import Audit
 
 
@@ -61,8 +63,25 @@ class AuditTrail:
         }
         self.audit.record(audit_id, "answer.finished", query.principal.name, body)
 
-    def broken_off(self, audit_id: str, query: Query, why: str) -> None:
-        """The client left, or something failed."""
+    def generated(self, audit_id: str, query: Query, draft: Draft) -> None:
+        """Before a text leaves that was generated without passages and checks."""
+        usage = {"prompt_tokens": draft.prompt_tokens, "completion_tokens": draft.completion_tokens}
+        body = {"kind": "generated", "status": "unchecked", "text": mask(draft.text), "finish_reason": draft.finish_reason, "usage": usage}
+        self.audit.record(audit_id, "answer.finished", query.principal.name, body)
+
+    @contextmanager
+    def telling_the_end(self, audit_id: str, query: Query) -> Iterator[None]:
+        """Records how the block ended, if the caller left or something failed."""
+        try:
+            yield
+        except (GeneratorExit, CallerLeft):
+            self._broken_off(audit_id, query, "the caller left")
+            raise
+        except Exception as error:
+            self._broken_off(audit_id, query, f"{type(error).__name__}: {error}")
+            raise
+
+    def _broken_off(self, audit_id: str, query: Query, why: str) -> None:
         self.audit.record(audit_id, "answer.broken_off", query.principal.name, {"reason": why})
 
     def searched(self, audit_id: str, query: Query, passages: Sequence[Passage], sequence: int) -> None:
@@ -74,10 +93,6 @@ class AuditTrail:
             "index_sequence": sequence,
         }
         self.audit.record(audit_id, "search", query.principal.name, body)
-
-    def generated(self, audit_id: str, principal: str, body: Mapping[str, Any]) -> None:
-        """A generation without retrieval."""
-        self.audit.record(audit_id, "generate", principal, {**body, **self.fixed})
 
 
 def settings_digest(settings: Mapping[str, Any]) -> str:

@@ -72,7 +72,7 @@ def open_application(settings: Settings, notify: Callable[[str], None] = lambda 
     """
     zone = time_zone(settings)
     with nullcontext(models) if models else load_models(settings, notify) as loaded, open_parts(settings, notify, loaded.embedder) as parts:
-        register_released(parts.catalogue.adapters)
+        register_released(parts.catalogue.adapters, loaded.generator.base_digest)
         yield Application(settings, parts, loaded.generator, _assistant(settings, parts, loaded), zone)
 
 
@@ -99,7 +99,7 @@ def _assistant(settings: Settings, parts: Parts, models: LoadedModels) -> Assist
         "settings_digest": settings_digest(settings.model_dump(mode="json")),
     }
     return Assistant(
-        router=Router(models.routes, tasks, parts.catalogue.adapters, embedder, settings.routing.threshold),
+        router=Router(models.routes, tasks, parts.catalogue.adapters, embedder, settings.routing.threshold, models.generator.base_digest),
         retriever=Retriever(parts.index, parts.catalogue.documents, embedder, EvidenceJudge.for_embedder(embedder.digest), settings.retrieval),
         generator=models.generator,
         audit=AuditTrail(parts.catalogue.audit, fixed),

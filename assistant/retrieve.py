@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from assistant.evidence import EvidenceJudge, coverage
@@ -29,7 +30,7 @@ class Retriever:
         text = _with_context(query)
         language = language_of(query.text)
         tokens = index_tokens(text)
-        only = Filter(query.principal.readable, query.as_of)
+        only = _only(query)
         vector = self.embedder.embed_queries([text])[0] if language in self.embedder.languages else None
         self.index.refresh()
         legs = self.index.search(vector, tokens, only, self.settings.depth)
@@ -46,9 +47,17 @@ class Retriever:
         sufficient = bool(passages) and self.judge.sufficient(cosine if vector is not None else None, share, language)
         return Found(tuple(passages), language, Evidence(cosine, share, sufficient))
 
+    def readable(self, query: Query, chunk_ids: AbstractSet[str]) -> bool:
+        """Whether the caller may read all these chunks, which were found before, now too."""
+        return not chunk_ids or self.documents.readable_passages(sorted(chunk_ids), _only(query)).keys() == chunk_ids
+
     def given(self, query: Query, passages: tuple[Passage, ...]) -> Found:
         """Passages that the caller brought: nothing is searched, and whether they answer is the model's to say."""
         return Found(passages, language_of(query.text), Evidence(0.0, 0.0, True))
+
+
+def _only(query: Query) -> Filter:
+    return Filter(query.principal.readable, query.as_of)
 
 
 def _with_context(query: Query) -> str:

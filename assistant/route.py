@@ -7,18 +7,21 @@ calibrated by cross-validation; below the threshold, or for a question outside a
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from adapters.tasks import Task
-from core.errors import NotFound
+from core.errors import Conflict, NotFound
 from core.ports import Embedder, Vectors
 from core.types import AdapterRef, Language, Principal, Route
-from engines.catalogue.adapters import AdapterRegistry
+from engines.catalogue.adapters import AdapterInfo, AdapterRegistry
+
+log = logging.getLogger(__name__)
 
 OUTSIDE = "other"
 BASE = "base"
@@ -68,19 +71,22 @@ def _embedded(texts: list[str], embedder: Embedder, cache: Path) -> Vectors:
 
 @dataclass(frozen=True)
 class Router:
-    """Chooses among the tasks that the caller may use and that have an active adapter."""
+    """Chooses among the tasks that the caller may use and that have an active adapter of the base model in use."""
 
     model: RouteModel
     tasks: Mapping[str, Task]
     registry: AdapterRegistry
     embedder: Embedder
     threshold: float
+    base_digest: str
+    _told: set[AdapterRef] = field(default_factory=set)  # of which the log says already that they are of another base model
 
     def route(self, question: str, principal: Principal, wanted: str = AUTO) -> Route:
         """The route of a question; an adapter named by the caller wins over the classifier.
 
         Raises:
             NotFound: no such adapter for this caller.
+            Conflict: the adapter named was trained on another base model.
         """
         if wanted == BASE:
             return Route(None, None, 1.0, "the request named the base model")
@@ -102,14 +108,18 @@ class Router:
 
         Raises:
             NotFound: there is none, or this caller may not use it, which looks the same.
+            Conflict: it was trained on another base model.
         """
         name, _, version = wanted.partition("@")
         if not self._allowed(name, principal) or (version and not version.isdigit()):
             raise NotFound(f"no adapter {wanted!r}", code="adapter_not_found", param="adapter")
         try:
-            return self.registry.get(name, int(version) if version else None).ref
+            info = self.registry.get(name, int(version) if version else None)
         except NotFound:
             raise NotFound(f"no adapter {wanted!r}", code="adapter_not_found", param="adapter") from None
+        if not self._fits(info):
+            raise Conflict(f"{self._misfit(info)}; name one that was trained on this model, or `base`", code="adapter_wrong_base", param="adapter")
+        return info.ref
 
     def _allowed(self, name: str, principal: Principal) -> bool:
         return name in self.tasks and bool(principal.readable & set(self.tasks[name].groups))
@@ -118,6 +128,19 @@ class Router:
         if not self._allowed(name, principal):
             return None
         try:
-            return self.registry.get(name).ref
+            info = self.registry.get(name)
         except NotFound:
             return None
+        if self._fits(info):
+            return info.ref
+        if info.ref not in self._told:
+            self._told.add(info.ref)
+            log.warning("%s, so that it takes no part in routing; activate a version of this model, or train one", self._misfit(info))
+        return None
+
+    def _fits(self, info: AdapterInfo) -> bool:
+        return str(info.manifest["base"]["digest"]) == self.base_digest
+
+    def _misfit(self, info: AdapterInfo) -> str:
+        base = info.manifest["base"]
+        return f"adapter {info.ref} was trained on the base model {base.get('name', 'of digest')} ({base['digest'][:12]}), and another is in use ({self.base_digest[:12]})"

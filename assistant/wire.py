@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapters.tasks import Task
-from core.types import Answer, Citation, FileResult, Found, Job, Passage, Route, Sentence
+from core.types import Answer, Citation, Draft, FileResult, Found, Job, Passage, Principal, Route, Sentence
 from engines.catalogue.adapters import AdapterInfo
 from engines.catalogue.documents import VersionInfo
 
@@ -59,7 +60,7 @@ class GenerateRequest(_In):
     adapter_id: Annotated[str, Field(pattern=ADAPTER)] = Field(description="base, NAME or NAME@VERSION")
     passages: list[PassageIn] | None = Field(None, max_length=20, description="with passages the answer is checked against them")
     max_tokens: int = Field(192, ge=1, le=1024)
-    seed: int = 0
+    seed: int = Field(0, ge=-(2**63), le=2**63 - 1)
 
 
 class CheckOut(_Out):
@@ -232,6 +233,12 @@ class JobsOut(_Out):
     jobs: list[JobOut]
 
 
+class MeOut(_Out):
+    name: str
+    groups: list[str]
+    scopes: list[str]
+
+
 class AdapterOut(_Out):
     name: str
     version: int
@@ -242,6 +249,7 @@ class AdapterOut(_Out):
     base_digest: str
     created_at: datetime
     activated_at: datetime | None
+    figures: dict[str, int | float] = Field(description="rank, alpha, questions, tokens, training_seconds: those that its manifest has")
 
 
 class AdaptersOut(_Out):
@@ -269,6 +277,19 @@ def answer_out(answer: Answer) -> AnswerOut:
         timings=dict(answer.timings),
         audit_id=answer.audit_id,
         status=answer.status.value,
+    )
+
+
+def generate_out(audit_id: str, route: Route, draft: Draft) -> GenerateOut:
+    return GenerateOut(
+        id=audit_id.replace("aud-", "gen-", 1),
+        text=draft.text,
+        adapter=route.adapter.name if route.adapter else "base",
+        version=route.adapter.version if route.adapter else None,
+        finish_reason=draft.finish_reason,
+        usage=usage_out(draft.prompt_tokens, draft.completion_tokens),
+        audit_id=audit_id,
+        status="unchecked",
     )
 
 
@@ -365,6 +386,10 @@ def _file_out(file: FileResult) -> FileOut:
     )
 
 
+def me_out(caller: Principal) -> MeOut:
+    return MeOut(name=caller.name, groups=sorted(caller.groups), scopes=sorted(caller.scopes))
+
+
 def adapter_out(info: AdapterInfo, task: Task) -> AdapterOut:
     return AdapterOut(
         name=info.ref.name,
@@ -376,4 +401,19 @@ def adapter_out(info: AdapterInfo, task: Task) -> AdapterOut:
         base_digest=str(info.manifest["base"]["digest"]),
         created_at=info.created_at,
         activated_at=info.activated_at,
+        figures=_figures(info.manifest),
     )
+
+
+def _figures(manifest: Mapping[str, Any]) -> dict[str, int | float]:
+    """The numbers of an adapter; a manifest from elsewhere may lack them."""
+    lora = manifest.get("task", {}).get("lora", {})
+    training = manifest.get("training", {})
+    named = {
+        "rank": lora.get("r"),
+        "alpha": lora.get("alpha"),
+        "questions": training.get("questions"),
+        "tokens": training.get("tokens"),
+        "training_seconds": training.get("seconds"),
+    }
+    return {name: value for name, value in named.items() if isinstance(value, int | float)}

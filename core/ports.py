@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -104,13 +105,25 @@ class Generator(Protocol):
 
     def prompt_tokens(self, prompt: Prompt) -> int: ...
 
-    def generate(self, prompt: Prompt, adapter: AdapterRef | None, options: GenerationOptions) -> Iterator[Token | Draft]:
+    def admit(self) -> None:
+        """Returns when there is room for one more request.
+
+        Raises:
+            Overloaded: the queue is full.
+        """
+
+    def generate(
+        self, prompt: Prompt, adapter: AdapterRef | None, options: GenerationOptions, cancelled: threading.Event | None = None
+    ) -> Iterator[Token | Draft]:
         """Tokens as they come, then exactly one Draft. Closing the iterator stops the generation.
 
         Raises:
             Overloaded: the queue is full.
             BadInput: the prompt does not fit the model's context.
+            CallerLeft: ``cancelled`` was set, also while the request waited; from the iterator.
         """
 
-    def label_likelihoods(self, prompt: Prompt, adapter: AdapterRef | None, before: str, labels: Sequence[str]) -> tuple[float, ...]:
-        """Probabilities of the labels as the continuation of ``before``, renormalised to sum to 1."""
+    def label_likelihoods(
+        self, prompt: Prompt, adapter: AdapterRef | None, before: str, labels: Sequence[str], cancelled: threading.Event | None = None
+    ) -> tuple[float, ...]:
+        """Probabilities of the labels as the continuation of ``before``, renormalised to sum to 1. Raises like :meth:`generate`."""

@@ -1,7 +1,7 @@
 """Generation in process: one base model, LoRA adapters beside it, chosen per request. The plain transformers + PEFT path.
 
 One thread owns the model and takes one request after another from a bounded queue; each request has its own queue of
-events, so a slow reader holds up nobody. An activated adapter is switched on at the invocation only: everything before is
+events, so a slow reader holds up nobody. Requests that nobody waits for any more hold no place in it. An activated adapter is switched on at the invocation only: everything before is
 computed by the bare base, which equals PEFT's own masked forward (a test compares the two).
 """
 
@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, set_peft_model_state_dict
+from peft import LoraConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-from core.errors import BadInput, Overloaded, Unavailable
+from core.errors import BadInput, BankassistError, CallerLeft, Overloaded, Unavailable
 from core.ports import GenerationOptions, Token
 from core.prompts import Prompt
 from core.settings import Generation, Models
@@ -34,6 +34,9 @@ from engines.models import ModelFolder, locate
 
 log = logging.getLogger(__name__)
 
+#: seconds after which somebody who waits for a word looks whether they are to leave
+_POLL = 0.1
+
 
 @dataclass
 class _Request:
@@ -42,10 +45,19 @@ class _Request:
     prompt: EncodedPrompt
     adapter: AdapterRef | None
     run: Callable[[_Request], None]
+    cancelled: threading.Event | None
     options: GenerationOptions = field(default_factory=GenerationOptions)
     events: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
-    cancelled: threading.Event = field(default_factory=threading.Event)
     queued_at: float = field(default_factory=time.monotonic)
+    closed: bool = False  # nobody reads the events any more
+
+    @property
+    def caller_left(self) -> bool:
+        return self.cancelled is not None and self.cancelled.is_set()
+
+    @property
+    def wanted(self) -> bool:
+        return not (self.closed or self.caller_left)
 
 
 class LocalGenerator:
@@ -60,7 +72,9 @@ class LocalGenerator:
         self._settings = settings
         self._loaded: dict[str, bool] = {}  # adapter digest -> whether it is an activated one
         self._end_tokens = _end_tokens(model, tokenizer)
-        self._queue: queue.Queue[_Request | None] = queue.Queue(settings.queue)
+        self._waiting: list[_Request] = []
+        self._closed = False
+        self._changed = threading.Condition()  # guards the two above
         self._thread = threading.Thread(target=self._work, name="generator", daemon=True)
         self._thread.start()
 
@@ -92,7 +106,8 @@ class LocalGenerator:
     @property
     def waiting(self) -> int:
         """Requests in the queue."""
-        return self._queue.qsize()
+        with self._changed:
+            return sum(request.wanted for request in self._waiting)
 
     def count_tokens(self, text: str) -> int:
         return len(self._encoder.text(text))
@@ -100,31 +115,49 @@ class LocalGenerator:
     def prompt_tokens(self, prompt: Prompt) -> int:
         return len(self._encoder.encode(prompt).all)
 
-    def generate(self, prompt: Prompt, adapter: AdapterRef | None, options: GenerationOptions) -> Iterator[Token | Draft]:
+    def admit(self) -> None:
+        """Returns when there is room for one more request.
+
+        Raises:
+            Overloaded: the queue is full.
+            Unavailable: the generator was closed.
+        """
+        with self._changed:
+            self._waiting = [request for request in self._waiting if request.wanted]
+            if self._closed:
+                raise _stopping()
+            if len(self._waiting) >= self._settings.queue:
+                raise Overloaded(f"{self._settings.queue} requests wait for the model already; try again in a moment")
+
+    def generate(
+        self, prompt: Prompt, adapter: AdapterRef | None, options: GenerationOptions, cancelled: threading.Event | None = None
+    ) -> Iterator[Token | Draft]:
         """Tokens as they come, then one Draft. Closing the iterator stops the generation at the next token.
 
         Raises:
             Overloaded: the queue is full.
             BadInput: the prompt does not fit the model's context.
+            CallerLeft: ``cancelled`` was set, also while the request waited; from the iterator.
+            Unavailable: the generator was closed.
         """
-        encoded = self._encoder.encode(prompt)
-        self._check_length(encoded, options.max_tokens)
-        request = _Request(encoded, adapter, self._generate, options)
-        self._submit(request)
-        return self._events(request)
+        return self._events(self._submitted(prompt, adapter, self._generate, cancelled, options))
 
-    def label_likelihoods(self, prompt: Prompt, adapter: AdapterRef | None, before: str, labels: Sequence[str]) -> tuple[float, ...]:
-        """Probabilities of the labels as the continuation of ``before``, renormalised to sum to 1."""
-        encoded = self._encoder.encode(prompt)
-        self._check_length(encoded, 64)
-        request = _Request(encoded, adapter, lambda request: self._likelihoods(request, before, labels))
-        self._submit(request)
-        (likelihoods,) = self._events(request)
+    def label_likelihoods(
+        self, prompt: Prompt, adapter: AdapterRef | None, before: str, labels: Sequence[str], cancelled: threading.Event | None = None
+    ) -> tuple[float, ...]:
+        """Probabilities of the labels as the continuation of ``before``, renormalised to sum to 1. Raises like :meth:`generate`."""
+        options = GenerationOptions(max_tokens=64)  # more than ``before`` and a label take
+        (likelihoods,) = self._events(self._submitted(prompt, adapter, lambda request: self._likelihoods(request, before, labels), cancelled, options))
         return tuple(likelihoods)
 
     def close(self) -> None:
-        """End the engine thread after the request that it works on."""
-        self._queue.put(None)
+        """End the engine thread after the request that it works on; those that wait are told so."""
+        with self._changed:
+            self._closed = True
+            for request in self._waiting:
+                request.events.put(_stopping())
+            self._waiting.clear()
+            self._changed.notify()
         self._thread.join()
 
     # -- the queue -------------------------------------------------------------------------------
@@ -136,27 +169,45 @@ class LocalGenerator:
                 code="context_length_exceeded",
             )
 
-    def _submit(self, request: _Request) -> None:
-        try:
-            self._queue.put_nowait(request)
-        except queue.Full:
-            raise Overloaded(f"{self._settings.queue} requests wait for the model already; try again in a moment") from None
+    def _submitted(
+        self, prompt: Prompt, adapter: AdapterRef | None, run: Callable[[_Request], None], cancelled: threading.Event | None, options: GenerationOptions
+    ) -> _Request:
+        self.admit()  # costs less than tokenising
+        encoded = self._encoder.encode(prompt)
+        self._check_length(encoded, options.max_tokens)
+        request = _Request(encoded, adapter, run, cancelled, options)
+        with self._changed:
+            self.admit()
+            self._waiting.append(request)
+            self._changed.notify()
+        return request
 
     def _events(self, request: _Request) -> Iterator[Any]:
         try:
             while True:
-                event = request.events.get()
+                if request.caller_left:
+                    raise CallerLeft("the caller left")
+                try:
+                    event = request.events.get(timeout=_POLL)
+                except queue.Empty:
+                    continue
                 if isinstance(event, BaseException):
                     raise event
                 yield event
                 if not isinstance(event, Token):
                     return
         finally:
-            request.cancelled.set()
+            request.closed = True
+
+    def _next(self) -> _Request | None:
+        """The next request; None when there will be no more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            return None if self._closed else self._waiting.pop(0)
 
     def _work(self) -> None:
-        while (request := self._queue.get()) is not None:
-            if request.cancelled.is_set():
+        while (request := self._next()) is not None:
+            if not request.wanted:
                 continue
             try:
                 if time.monotonic() - request.queued_at > self._settings.queue_seconds:
@@ -175,7 +226,7 @@ class LocalGenerator:
         shown = ""
         reason = "length"
         while len(ids) < request.options.max_tokens:
-            if request.cancelled.is_set():
+            if not request.wanted:
                 return
             token = _choose(logits, request.options.temperature, random)
             if token in self._end_tokens:
@@ -255,19 +306,47 @@ class LocalGenerator:
                 f"adapter {adapter} was trained on another base model ({files.base_digest[:12]}) than the one loaded ({self.base_digest[:12]})",
                 code="adapter_wrong_base",
             )
+        try:
+            self._add(adapter, files)
+        except Exception as error:
+            self._remove(adapter.digest)  # what is left of it would be in the way of the next attempt
+            if isinstance(error, BankassistError):
+                raise
+            raise Unavailable(f"adapter {adapter} does not fit the base model: {error}", code="adapter_wrong_base") from error
+        self._loaded[adapter.digest] = files.kind == "alora"
+        log.info("adapter %s loaded", adapter)
+
+    def _add(self, adapter: AdapterRef, files: AdapterFiles) -> None:
         # the activation point is ours to keep (see _prefill): for PEFT every adapter is a plain one
         config = LoraConfig(task_type="CAUSAL_LM", inference_mode=True, **files.lora)
         if isinstance(self._model, PeftModel):
             self._model.add_adapter(adapter.digest, config)
         else:
             self._model = PeftModel(self._base, config, adapter_name=adapter.digest)
-        problems: Any = set_peft_model_state_dict(self._model, load_file(files.weights), adapter_name=adapter.digest)
-        if problems.unexpected_keys:
-            raise Unavailable(f"adapter {adapter} has weights for modules that the base model lacks: {problems.unexpected_keys[0]}", code="adapter_wrong_base")
+        weights = load_file(files.weights)
+        expected = get_peft_model_state_dict(self._model, adapter_name=adapter.digest, save_embedding_layers=False)
+        if unknown := sorted(weights.keys() - expected.keys()):
+            raise Unavailable(f"adapter {adapter} has weights for modules that the base model lacks: {unknown[0]}", code="adapter_wrong_base")
+        if missing := sorted(expected.keys() - weights.keys()):
+            raise Unavailable(
+                f"adapter {adapter} names modules without having weights for them: {len(missing)} of {len(expected)} are missing, the first is {missing[0]}",
+                code="adapter_unreadable",
+            )
+        set_peft_model_state_dict(self._model, weights, adapter_name=adapter.digest)
         self._model.requires_grad_(False)
         self._model.eval()
-        self._loaded[adapter.digest] = files.kind == "alora"
-        log.info("adapter %s loaded", adapter)
+
+    def _remove(self, digest: str) -> None:
+        if not isinstance(self._model, PeftModel) or digest not in self._model.peft_config:
+            return
+        if len(self._model.peft_config) == 1:
+            self._model = self._model.unload()
+        else:
+            self._model.delete_adapter(digest)
+
+
+def _stopping() -> Unavailable:
+    return Unavailable("the service is stopping; try again in a moment", code="stopping")
 
 
 def _choose(logits: torch.Tensor, temperature: float, random: torch.Generator) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from adapters.tasks import load_tasks, outside_examples
 from assistant.bootstrap import LoadedModels
 from assistant.route import OUTSIDE, RouteModel, fit
-from core.errors import Overloaded
+from core.errors import CallerLeft, Overloaded
 from core.ports import GenerationOptions, Token
 from core.prompts import Prompt
 from core.types import AdapterRef, Draft
@@ -27,6 +28,8 @@ class ScriptedGenerator:
     def __init__(self, write: Callable[[Prompt, AdapterRef | None], str]) -> None:
         self.write = write
         self.prompts: list[tuple[Prompt, AdapterRef | None]] = []
+        #: that of the last request
+        self.cancelled: threading.Event | None = None
         self.closed_early = 0
         self.full = False
         #: when set, generation waits for it before each piece
@@ -38,11 +41,17 @@ class ScriptedGenerator:
     def prompt_tokens(self, prompt: Prompt) -> int:
         return self.count_tokens(prompt.system + prompt.context + prompt.instruction)
 
-    def generate(self, prompt: Prompt, adapter: AdapterRef | None, options: GenerationOptions) -> Iterator[Token | Draft]:
+    def admit(self) -> None:
         if self.full:
             raise Overloaded("64 requests wait for the model already; try again in a moment")
+
+    def generate(
+        self, prompt: Prompt, adapter: AdapterRef | None, options: GenerationOptions, cancelled: threading.Event | None = None
+    ) -> Iterator[Token | Draft]:
+        self.admit()
+        self.cancelled = cancelled
         self.prompts.append((prompt, adapter))
-        return self._pieces(prompt, self.write(prompt, adapter)[: 4 * options.max_tokens])
+        return _until(cancelled, self._pieces(prompt, self.write(prompt, adapter)[: 4 * options.max_tokens]))
 
     def _pieces(self, prompt: Prompt, text: str) -> Iterator[Token | Draft]:
         try:
@@ -55,9 +64,19 @@ class ScriptedGenerator:
             self.closed_early += 1
             raise
 
-    def label_likelihoods(self, prompt: Prompt, adapter: AdapterRef | None, before: str, labels: Sequence[str]) -> tuple[float, ...]:
+    def label_likelihoods(
+        self, prompt: Prompt, adapter: AdapterRef | None, before: str, labels: Sequence[str], cancelled: threading.Event | None = None
+    ) -> tuple[float, ...]:
         self.prompts.append((prompt, adapter))
         return tuple(2.0**rank / (2.0 ** len(labels) - 1) for rank in range(len(labels)))
+
+
+def _until(cancelled: threading.Event | None, pieces: Iterator[Token | Draft]) -> Iterator[Token | Draft]:
+    with closing(pieces):  # type: ignore[type-var]
+        for piece in pieces:
+            if cancelled is not None and cancelled.is_set():
+                raise CallerLeft("the caller left")
+            yield piece
 
 
 def hashed_routes(folder: Path) -> RouteModel:

@@ -12,7 +12,8 @@ from fastapi import FastAPI
 from assistant.api import problems
 from assistant.api.body_limit import BodyLimit
 from assistant.api.metrics import Measured, Metrics
-from assistant.api.routes import adapters, answers, documents, service
+from assistant.api.routes import adapters, answers, console, documents, service
+from assistant.api.security import UploadsNeedAKey
 from assistant.api.state import ServiceState
 from assistant.api.tracing import Tracing
 from assistant.bootstrap import Application
@@ -44,10 +45,12 @@ def create_app(application: Application) -> FastAPI:
     app.state.service = shared
     for module in (answers, documents, adapters, service):
         app.include_router(module.router)
+    app.include_router(console.router())
     problems.install(app)
     upload_limit = settings.ingest.max_file_mb * 1024 * 1024 + 1024 * 1024
     # the last one added is the outermost
     app.add_middleware(BodyLimit, limit=settings.service.max_body_kb * 1024, upload_limit=upload_limit)
+    app.add_middleware(UploadsNeedAKey)
     app.add_middleware(problems.LastResort)
     app.add_middleware(Measured, metrics=metrics)
     app.add_middleware(Tracing)

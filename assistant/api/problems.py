@@ -19,6 +19,7 @@ from assistant.api.tracing import trace_id
 from core.errors import (
     BadInput,
     BankassistError,
+    CallerLeft,
     Conflict,
     DocumentRefused,
     NotAllowed,
@@ -35,8 +36,11 @@ MEDIA_TYPE = "application/problem+json"
 
 #: the most specific class first
 _STATUS: Mapping[type[BankassistError], int] = {
-    TooLarge: 413, DocumentRefused: 422, BadInput: 400, NotAuthenticated: 401, NotAllowed: 403, NotFound: 404, Conflict: 409, Overloaded: 503, Unavailable: 503,
+    TooLarge: 413, DocumentRefused: 422, BadInput: 400, NotAuthenticated: 401, NotAllowed: 403, NotFound: 404, Conflict: 409,
+    CallerLeft: 499, Overloaded: 503, Unavailable: 503,
 }  # fmt: skip
+#: of statuses that are not in HTTP's own list
+_TITLES: Mapping[int, str] = {499: "Client Closed Request"}
 _TYPES: Mapping[int, str] = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 #: the body of every error, for the OpenAPI document
@@ -72,13 +76,21 @@ def problem(path: str, trace: str, status: int, message: str, code: str, param: 
     """The document of one error."""
     return {
         "type": f"urn:bankassist:problem:{code.replace('_', '-')}",
-        "title": HTTPStatus(status).phrase,
+        "title": _TITLES.get(status) or HTTPStatus(status).phrase,
         "status": status,
         "detail": message,
         "instance": path,
         "trace_id": trace,
         "error": error_object(message, status, code, param),
     }
+
+
+def problem_of(error: Exception, path: str, trace: str) -> dict[str, Any]:
+    """The document of an exception. What nobody expected is told to the log alone."""
+    if isinstance(error, BankassistError):
+        return problem(path, trace, status_of(error), error.message, error.code, error.param)
+    log.error("request %s failed", trace, exc_info=error)
+    return problem(path, trace, 500, f"the service made an error; its log has more under {trace}", "internal_error")
 
 
 def error_object(message: str, status: int, code: str, param: str | None = None) -> dict[str, Any]:
@@ -98,12 +110,16 @@ def response(request: Request, status: int, message: str, code: str, param: str 
     return JSONResponse(problem(request.url.path, trace_id(request.scope), status, message, code, param), status, headers, MEDIA_TYPE)
 
 
+def refusal(request: Request, error: BankassistError) -> Response:
+    return response(request, status_of(error), error.message, error.code, error.param)
+
+
 def install(app: FastAPI) -> None:
     """Give every error of the application the same shape."""
 
     @app.exception_handler(BankassistError)
     async def ours(request: Request, error: BankassistError) -> Response:
-        return response(request, status_of(error), error.message, error.code, error.param)
+        return refusal(request, error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
@@ -143,10 +159,7 @@ class LastResort:
 
         try:
             await self.app(scope, receive, watched)
-        except Exception:
+        except Exception as error:
             if scope["type"] != "http" or started:
                 raise
-            trace = trace_id(scope)
-            log.exception("request %s failed", trace)
-            message = f"the service made an error; its log has more under {trace}"
-            await JSONResponse(problem(scope["path"], trace, 500, message, "internal_error"), 500, media_type=MEDIA_TYPE)(scope, receive, send)
+            await JSONResponse(problem_of(error, scope["path"], trace_id(scope)), 500, media_type=MEDIA_TYPE)(scope, receive, send)

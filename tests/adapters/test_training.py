@@ -120,11 +120,12 @@ def test_time_that_is_up_ends_training(tmp_path: Path, model_cache: Path) -> Non
     assert read_adapter(Path(ref.path)).manifest["training"]["groups"] == 1
 
 
-def test_released_adapters_are_registered_once_and_the_newest_answers(tmp_path: Path) -> None:
+def test_released_adapters_are_registered_once_and_the_newest_answers(tmp_path: Path, model_cache: Path) -> None:
     catalogue = Catalogue.open(tmp_path)
-    added = register_released(catalogue.adapters)
+    base_digest = locate(Models().generation, model_cache).digest
+    added = register_released(catalogue.adapters, base_digest)
     assert {ref.name for ref in added} == {"compliance", "customer-service", "loan-risk"}
-    assert register_released(catalogue.adapters) == []
+    assert register_released(catalogue.adapters, base_digest) == []
     for name in ("compliance", "customer-service", "loan-risk"):
         versions = [info for info in catalogue.adapters.all() if info.ref.name == name]
         assert [info.ref.version for info in versions if info.state == "active"] == [max(info.ref.version for info in versions)]

@@ -11,10 +11,10 @@ import pytest
 
 from assistant.answer import Event, Request
 from assistant.bootstrap import Application
-from core.errors import CallerLeft, NotFound, Overloaded
+from core.errors import BadInput, CallerLeft, NotFound, Overloaded
 from core.prompts import Prompt
 from core.types import AdapterRef, Answer, AnswerKind, AnswerStatus, Found, Passage, Principal, Query, Route, Sentence, Turn
-from tests.assistant.conftest import CUSTOMER, STAFF, Write
+from tests.assistant.conftest import CUSTOMER, STAFF, Write, publish
 from tests.fakes import ScriptedGenerator
 
 Running = tuple[Application, ScriptedGenerator]
@@ -277,24 +277,109 @@ def test_closing_the_events_is_recorded(running: Running) -> None:
     while not isinstance(next(events), Sentence):
         pass
     events.close()  # type: ignore[attr-defined]
-    with application.parts.catalogue.database.read() as connection:
-        kinds = [row[0] for row in connection.exec_driver_sql("SELECT kind FROM audit ORDER BY sequence")]
-    assert kinds == ["answer.started", "answer.broken_off"]
+    assert kinds(application) == ["answer.started", "answer.broken_off"]
     assert generator.closed_early == 1
 
 
-def test_a_full_queue_is_an_error_and_recorded(running: Running) -> None:
+def test_a_full_queue_is_told_before_anything_is_done(running: Running) -> None:
     application, generator = running
     generator.full = True
     with pytest.raises(Overloaded):
-        application.assistant.answer(Request(query(ASK)))
+        next(application.assistant.events(Request(query(ASK))))
+    with pytest.raises(Overloaded):
+        application.assistant.generate(Request(query(ASK)))
+    assert kinds(application) == []
+
+
+def kinds(application: Application) -> list[str]:
+    """Of all audit records, in order."""
+    with application.parts.catalogue.database.read() as connection:
+        return [row[0] for row in connection.exec_driver_sql("SELECT kind FROM audit ORDER BY sequence")]
 
 
 def test_passages_are_packed_into_the_token_budget(running: Running) -> None:
     application, generator = running
     assistant = application.assistant
     found = assistant.retriever.search(query("fee card USD", STAFF), 5)
-    tight = assistant.generation.model_copy(update={"passage_tokens": 1})
-    assert len(found.passages) > 1
-    assert replace(assistant, generation=tight).packed(found.passages) == found.passages[:1]
+    assert len(found.passages) > 2
     assert assistant.packed(found.passages) == found.passages
+    # 49 characters of text and "Card fees > Fees\n" are 17 tokens of the scripted generator, and 6 more around them
+    tight = replace(assistant, generation=assistant.generation.model_copy(update={"passage_tokens": 50}))
+    assert [len(passage.text) for passage in tight.packed(found.passages)] == [len(passage.text) for passage in found.passages[:2]]
+
+
+def test_a_passage_that_is_larger_than_the_budget_is_passed_over(running: Running) -> None:
+    """Else one document with a monstrous line would stand in the way of every question that it matches."""
+    application, generator = running
+    publish(application, "monster", "Annual fee of the Alpha card", [f"{ASK} " * 300], ("public",), None)
+    assert application.assistant.retriever.search(query(ASK), 5).passages[0].document_id == "monster"
+    generator.write = answering("USD 45.00", "USD 45.00")
+    _, found, *_, answer = application.assistant.events(Request(query(ASK)))
+    assert isinstance(found, Found)
+    assert [passage.rank for passage in found.passages] == list(range(1, len(found.passages) + 1))
+    assert "monster" not in {passage.document_id for passage in found.passages}
+    assert isinstance(answer, Answer)
+    assert (answer.text, answer.citations[0].document_id) == ("USD 45.00", "card-fees")
+    for document in ("card-fees", "zh-fees"):
+        application.parts.catalogue.documents.withdraw(document)
+    assert application.assistant.answer(Request(query(ASK))).reason == "no_evidence"
+
+
+def test_a_given_passage_that_is_larger_than_the_budget_is_named(running: Running) -> None:
+    application, _ = running
+    monster = replace(GUIDE[0], rank=2, text="费" * 8000)
+    with pytest.raises(BadInput, match="passage 2 has 2008 tokens, more than the 1800 that all passages may have") as error:
+        application.assistant.answer(replace(loan_request(), passages=(*GUIDE, monster)))
+    assert (error.value.code, error.value.param) == ("context_length_exceeded", "passages")
+
+
+@pytest.mark.parametrize("change", ["withdrawn", "superseded"])
+def test_what_is_withdrawn_while_the_model_writes_does_not_leave(running: Running, change: str) -> None:
+    application, generator = running
+    write = answering("The annual fee is USD 45.00", "USD 45.00")
+
+    def withdraw(prompt: Prompt, adapter: AdapterRef | None) -> str:
+        if change == "withdrawn":
+            application.parts.catalogue.documents.withdraw("card-fees")
+        else:
+            publish(application, "card-fees", "Card fees", ["The annual fee of the Alpha card is USD 50.00."], ("public",), date(2026, 2, 1))
+        return write(prompt, adapter)
+
+    generator.write = withdraw
+    events = list(application.assistant.events(Request(query(ASK))))
+    assert [type(event) for event in events] == [Route, Found, Answer]
+    answer = events[-1]
+    assert isinstance(answer, Answer)
+    assert (answer.kind, answer.reason, answer.citations, answer.sentences) == (AnswerKind.REFUSED, "withdrawn", (), ())
+    assert answer.text == "A document that the answer rested on was withdrawn or changed meanwhile."
+    assert application.parts.catalogue.audit.show(answer.audit_id)[-1].body["reason"] == "withdrawn"
+
+
+def test_withdrawal_is_told_in_chinese_and_does_not_touch_what_was_not_cited(running: Running) -> None:
+    application, generator = running
+    write = answering("每年120元", "贝塔卡")
+    withdrawn: list[str] = ["card-fees", "zh-fees"]
+
+    def withdraw(prompt: Prompt, adapter: AdapterRef | None) -> str:
+        application.parts.catalogue.documents.withdraw(withdrawn.pop(0))
+        return write(prompt, adapter)
+
+    generator.write = withdraw
+    assert application.assistant.answer(Request(query("贝塔卡的年费是多少？"))).text == "每年120元"
+    refused = application.assistant.answer(Request(query("贝塔卡的年费是多少？")))
+    assert (refused.reason, refused.text) == ("withdrawn", "答案所依据的文件刚刚被撤回或更改。")
+
+
+def test_a_plain_generation_is_recorded_before_and_after(running: Running) -> None:
+    application, generator = running
+    generator.write = lambda prompt, adapter: "Call 079 123 45 67."
+    found = application.assistant.generate(Request(query("I am a.b@bank.example", STAFF), "compliance"))
+    assert found.draft.text == "Call 079 123 45 67."
+    started, finished = application.parts.catalogue.audit.show(found.audit_id)
+    assert (started.kind, started.principal, started.body["question"], started.body["passages"]) == ("answer.started", "staff", "I am [EMAIL]", [])
+    assert (started.body["route"]["adapter"]["name"], len(started.body["prompt_digest"])) == ("compliance", 64)
+    assert (finished.kind, finished.body["status"], finished.body["text"]) == ("answer.finished", "unchecked", "Call [PHONE].")
+    generator.write = lambda prompt, adapter: 1 / 0  # type: ignore[assignment, return-value]
+    with pytest.raises(ZeroDivisionError):
+        application.assistant.generate(Request(query(ASK, STAFF), "base"))
+    assert kinds(application)[-2:] == ["answer.started", "answer.broken_off"]

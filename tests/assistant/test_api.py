@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,13 @@ from starlette.testclient import TestClient
 from assistant.api.app import create_app
 from assistant.api.routes.documents import SUPPORTED
 from assistant.bootstrap import Application
+from core.errors import Unavailable
+from core.prompts import Prompt
+from core.types import AdapterRef
 from engines.catalogue.jobs import ClaimedJob
 from engines.catalogue.keys import SCOPES
 from ingest.readers.formats import FORMATS
+from tests.assistant.conftest import publish
 from tests.assistant.test_answer import ASK, GUIDE_TEXT, Running, answering
 from tests.fakes import ScriptedGenerator
 
@@ -120,12 +125,28 @@ def test_a_stream_that_cannot_begin_is_an_ordinary_error(service: Service) -> No
     problem(service.customer.post("/v1/answers", {"question": ASK, "adapter": "no-such", "stream": True}), 404, "adapter_not_found")
 
 
-def test_a_failure_in_the_middle_of_a_stream_is_an_error_event_and_a_broken_body(service: Service) -> None:
+def test_a_stream_before_a_full_queue_is_an_ordinary_error(service: Service) -> None:
     service.generator.full = True
     response = service.customer.post("/v1/answers", {"question": ASK, "stream": True})
-    events = events_of(response.text)
-    assert events[-1][0] == "error"
-    assert events[-1][1]["error"]["code"] == "overloaded"
+    problem(response, 503, "overloaded")
+    assert 1 <= int(response.headers["retry-after"]) <= 5
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"), [(Unavailable("the model is gone", code="gone"), 503, "gone"), (ValueError("secret"), 500, "internal_error")]
+)
+def test_a_failure_in_the_middle_of_a_stream_is_an_error_event(
+    service: Service, caplog: pytest.LogCaptureFixture, error: Exception, status: int, code: str
+) -> None:
+    def fail(prompt: Prompt, adapter: AdapterRef | None) -> str:
+        raise error
+
+    service.generator.write = fail
+    response = service.customer.post("/v1/answers", {"question": ASK, "stream": True})
+    name, document = events_of(response.text)[-1]
+    assert (name, document["status"], document["error"]["code"]) == ("error", status, code)
+    assert "secret" not in response.text
+    assert [type(record.exc_info[1]) for record in caplog.records if record.exc_info] == ([ValueError] if status == 500 else [])
 
 
 def test_as_of_and_history_reach_the_answer(service: Service) -> None:
@@ -174,6 +195,17 @@ def test_wrong_json_is_400(service: Service, content: bytes) -> None:
     response = service.http.post("/v1/answers", content=content, headers=headers)
     assert response.status_code == 400
     problem(response, 400, response.json()["error"]["code"])
+
+
+def test_half_a_character_is_no_error_of_the_service(service: Service) -> None:
+    headers = {**service.customer.headers, "Content-Type": "application/json"}
+    for path, content in (
+        ("answers", rb'{"question": "\ud800 fee"}'),
+        ("answers", rb'{"question": "fee", "history": [{"role": "user", "content": "\udfff"}]}'),
+        ("search", rb'{"query": "fee \ud800"}'),
+    ):
+        assert service.http.post(f"/v1/{path}", content=content, headers=headers).status_code == 200
+    problem(service.http.post("/v1/answers", content=rb'{"question": "fee", "\ud800x": 1}', headers=headers), 400, "invalid_request")
 
 
 def test_a_full_queue_is_503_and_says_when_to_come_back(service: Service) -> None:
@@ -239,6 +271,23 @@ def test_generate_without_passages_is_plain_and_unchecked(service: Service) -> N
     assert service.staff.post("/v1/generate", {"input": "Hello", "adapter_id": "base"}).json()["text"] == "by None"
 
 
+@pytest.mark.parametrize("seed", [2**63, -(2**63) - 1, 10**30, 0.5])
+def test_a_seed_that_the_model_cannot_take_is_400(service: Service, seed: float) -> None:
+    assert problem(service.staff.post("/v1/generate", {"input": "Hello", "adapter_id": "base", "seed": seed}), 400, "invalid_request")["param"] == "seed"
+    assert service.staff.post("/v1/generate", {"input": "Hello", "adapter_id": "base", "seed": -(2**63)}).status_code == 200
+
+
+def test_an_adapter_of_another_base_model_is_409(service: Service) -> None:
+    registry = service.application.parts.catalogue.adapters
+    registry.register(AdapterRef("compliance", 2, "/nowhere", "d" * 64), {"kind": "alora", "base": {"digest": "0f" * 32}})
+    assert "0f0f0f0f0f0f" in problem(service.staff.post("/v1/generate", {"input": "x", "adapter_id": "compliance@2"}), 409, "adapter_wrong_base")["message"]
+
+
+def test_a_given_passage_over_the_limit_is_400(service: Service) -> None:
+    body = {"input": "x", "adapter_id": "base", "passages": [{"text": "x" * 16_001}]}
+    assert problem(service.staff.post("/v1/generate", body), 400, "passage_too_long")["param"] == "passages"
+
+
 def test_a_loan_rating_over_rest(service: Service) -> None:
     service.generator.write = lambda prompt, adapter: " Missed payments 5: high, above 2 [1]\nRating: high"
     body = {"input": "Rate: 5 missed payments", "adapter_id": "loan-risk", "passages": [{"text": GUIDE_TEXT}]}
@@ -282,6 +331,16 @@ def test_withdrawing_over_rest(service: Service) -> None:
     problem(service.staff.post("/v1/documents/card-fees/withdraw", {}), 404, "document_not_found")
 
 
+def test_who_may_not_read_all_versions_withdraws_none(service: Service) -> None:
+    publish(service.application, "kyc", "KYC policy", ["4.1 The origin of all cash is proven."], ("risk",), date(2027, 1, 1))
+    forbidden = problem(service.staff.post("/v1/documents/kyc/withdraw", {}), 404, "document_not_found")
+    absent = problem(service.staff.post("/v1/documents/none/withdraw", {}), 404, "document_not_found")
+    assert forbidden["message"].replace("kyc", "none") == absent["message"]
+    assert [version["state"] for version in service.admin.get("/v1/documents/kyc").json()["versions"]] == ["ready", "ready"]
+    outsider = Client(service.http, service.application.parts.catalogue.keys.create("root", [], ["ingest", "admin"]))
+    assert outsider.post("/v1/documents/kyc/withdraw", {}).json()["versions_withdrawn"] == 2
+
+
 def upload(service: Service, client: Client, files: list[tuple[str, bytes]], metadata: Any) -> Any:
     parts = [("file", (name, content)) for name, content in files]
     text = metadata if isinstance(metadata, str) else json.dumps(metadata)
@@ -300,6 +359,14 @@ def test_an_upload_is_stored_and_queued(service: Service) -> None:
     assert service.application.parts.files.path(claimed.files[0].digest).read_bytes() == b"one"
 
 
+def test_a_job_has_the_rights_of_its_uploader(service: Service) -> None:
+    for client, readable in ((service.staff, {"staff", "public"}), (service.admin, None)):
+        upload(service, client, [("a.txt", b"one")], {"groups": ["staff"]})
+        claimed = service.application.parts.catalogue.jobs.claim("worker")
+        assert claimed is not None
+        assert claimed.readable == readable
+
+
 @pytest.mark.parametrize(
     ("name", "metadata", "status", "code", "words"),
     [
@@ -309,6 +376,9 @@ def test_an_upload_is_stored_and_queued(service: Service) -> None:
         pytest.param(
             "a.txt", {"groups": ["public"], "valid_from": "2026-02-01", "valid_until": "2026-01-01"}, 422, "bad_metadata", "must be later", id="dates exchanged"
         ),
+        pytest.param("a.txt", {"groups": ["staff", "risk"]}, 422, "bad_metadata", "not of the group risk", id="a group that is not the caller's"),
+        pytest.param("a.txt", "[" * 200_000, 400, "invalid_json", "metadata is no JSON", id="deep JSON"),
+        pytest.param("a.txt", '{"\\ud800": 1}', 400, "invalid_json", "metadata is no JSON", id="half a character"),
         pytest.param("a.txt", "not json", 400, "invalid_json", "metadata is no JSON", id="wrong JSON"),
         pytest.param("a.txt", "[]", 400, "invalid_request", "must be a JSON object", id="JSON of the wrong kind"),
     ],
@@ -364,6 +434,11 @@ def test_adapters_are_listed_for_whom_they_are(service: Service) -> None:
     assert len(service.admin.get("/v1/adapters").json()["adapters"]) == 3
     problem(service.staff.get("/v1/adapters/loan-risk"), 404, "adapter_not_found")
     assert service.admin.get("/v1/adapters/loan-risk/1").json()["kind"] == "alora"
+    assert service.admin.get("/v1/adapters/loan-risk/1").json()["figures"] == {}
+    manifest = {"base": {"digest": "b"}, "task": {"lora": {"r": 16, "alpha": 32}}, "training": {"questions": 700, "tokens": 9, "seconds": 61, "curve": [1.0]}}
+    service.application.parts.catalogue.adapters.register(AdapterRef("loan-risk", 2, "/nowhere", "d" * 64), manifest)
+    figures = service.admin.get("/v1/adapters/loan-risk/2").json()["figures"]
+    assert figures == {"rank": 16, "alpha": 32, "questions": 700, "tokens": 9, "training_seconds": 61}
     assert all("path" not in entry for entry in service.admin.get("/v1/adapters").json()["adapters"])
 
 
@@ -396,6 +471,14 @@ def test_metrics_count_answers_by_closed_labels(service: Service) -> None:
     assert "Alpha" not in text
 
 
+def test_metrics_have_no_label_that_a_caller_made_up(service: Service) -> None:
+    for number in range(3):
+        service.http.request(f"HACK{number}", "/livez")
+    text = service.admin.get("/metrics").text
+    assert 'bankassist_requests_total{method="other",route="/livez",status="405"} 3.0' in text
+    assert "HACK" not in text
+
+
 @pytest.mark.parametrize("key", ["", "ba_wrong", "Basic abc"], ids=["none", "wrong", "other scheme"])
 def test_without_a_valid_key_nothing_is_served(service: Service, key: str) -> None:
     headers = {"Authorization": key if key.startswith("Basic") else f"Bearer {key}"} if key else {}
@@ -416,9 +499,16 @@ def test_a_revoked_key_ends_at_once(service: Service) -> None:
     problem(service.customer.get("/v1/documents"), 401, "invalid_api_key")
 
 
+def test_a_key_is_told_what_it_may_do(service: Service) -> None:
+    found = service.admin.get("/v1/me").json()
+    assert re.fullmatch(r"admin \([0-9a-f]{8}\)", found["name"])
+    assert (found["groups"], found["scopes"]) == (["risk", "staff"], sorted(SCOPES))
+    assert service.nothing.get("/v1/me").json()["scopes"] == ["eval"]
+
+
 def test_every_route_wants_its_scope(service: Service) -> None:
     for path, methods in service.app.openapi()["paths"].items():
-        if path in ("/livez", "/readyz", "/version"):
+        if path in ("/livez", "/readyz", "/version", "/v1/me"):
             continue
         for method, operation in methods.items():
             body: dict[str, Any] = {"json": {"question": "x", "query": "x", "input": "x", "adapter_id": "base"}}

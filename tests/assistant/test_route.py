@@ -9,7 +9,8 @@ import pytest
 
 from assistant.bootstrap import Application
 from assistant.route import RouteModel, fit_vectors
-from core.types import Principal
+from core.errors import Conflict, NotFound
+from core.types import AdapterRef, Principal
 from tests.fakes import ScriptedGenerator
 
 Running = tuple[Application, ScriptedGenerator]
@@ -69,6 +70,30 @@ def test_a_task_without_an_active_adapter_takes_no_part(running: Running) -> Non
     assert registry.get("customer-service").state == "active"
     route = with_probabilities(application, 0.8, 0.15, 0.03, 0.02).assistant.router.route("x", RISK)
     assert route.task == "customer-service"
+
+
+def test_an_adapter_of_another_base_model_takes_no_part(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+    application, generator = running
+    other = {"kind": "alora", "base": {"name": "some-model", "digest": "0f" * 32}}
+    registry = application.parts.catalogue.adapters
+    registry.register(AdapterRef("compliance", 2, "/nowhere", "d" * 64), other)
+    registry.activate("compliance", 2)
+    router = with_probabilities(application, 0.8, 0.15, 0.03, 0.02).assistant.router
+    for _ in range(2):
+        assert router.route("x", RISK).task == "customer-service"
+    said = f"adapter compliance@2 was trained on the base model some-model (0f0f0f0f0f0f), and another is in use ({generator.base_digest[:12]})"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{said}, so that it takes no part in routing; activate a version of this model, or train one"
+    ]
+    for wanted in ("compliance", "compliance@2"):
+        with pytest.raises(Conflict) as error:
+            router.route("x", RISK, wanted)
+        assert (error.value.code, error.value.message) == ("adapter_wrong_base", f"{said}; name one that was trained on this model, or `base`")
+    assert router.route("x", RISK, "compliance@1").adapter == AdapterRef(
+        "compliance", 1, registry.get("compliance", 1).ref.path, registry.get("compliance", 1).ref.digest
+    )
+    with pytest.raises(NotFound):
+        router.route("x", CUSTOMER, "compliance@2")
 
 
 def test_the_classifier_learns_what_is_near() -> None:

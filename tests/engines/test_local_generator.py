@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import queue
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +12,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
-from core.errors import BadInput, Overloaded, Unavailable
+from core.errors import BadInput, Unavailable
 from core.ports import GenerationOptions, Token
 from core.prompts import PromptPassage, render
 from core.settings import Generation, Models
@@ -156,24 +154,6 @@ def test_a_caller_who_leaves_frees_the_model(generator: LocalGenerator) -> None:
     next(events)
     events.close()  # type: ignore[attr-defined]
     assert text_of(generator, PROMPTS[0], None) == text_of(generator, PROMPTS[0], None)
-
-
-def test_a_full_queue_is_refused_before_any_work(generator: LocalGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
-    full: queue.Queue[Any] = queue.Queue(1)
-    full.put(None)
-    monkeypatch.setattr(generator, "_queue", full)
-    with pytest.raises(Overloaded, match="64 requests wait"):
-        generator.generate(PROMPTS[0], None, SHORT)
-
-
-def test_a_request_that_waited_too_long_is_refused(model_cache: Path, generator: LocalGenerator) -> None:
-    impatient = copy.copy(generator._settings).model_copy(update={"queue_seconds": 1e-9})
-    settings, generator._settings = generator._settings, impatient
-    try:
-        with pytest.raises(Overloaded, match="waited"):
-            list(generator.generate(PROMPTS[0], None, SHORT))
-    finally:
-        generator._settings = settings
 
 
 def test_a_prompt_over_the_context_is_refused_with_both_lengths(generator: LocalGenerator) -> None:

@@ -6,12 +6,14 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from assistant.answer import Event
 from assistant.answer import Request as Question
@@ -19,7 +21,7 @@ from assistant.api import problems
 from assistant.api.security import Asker, GenerateCaller, demand
 from assistant.api.state import ServiceState, application, state
 from assistant.api.tracing import trace_id
-from assistant.guard import checked_history, checked_question
+from assistant.guard import checked_history, checked_passages, checked_question
 from assistant.wire import (
     AnswerOut,
     AnswerRequest,
@@ -28,17 +30,14 @@ from assistant.wire import (
     SearchOut,
     SearchRequest,
     answer_out,
+    generate_out,
     passage_out,
     route_out,
     search_out,
     sentence_out,
-    usage_out,
 )
-from core.errors import BankassistError
-from core.ports import GenerationOptions
-from core.prompts import render
-from core.text.normalise import normalise, one_line
-from core.types import Answer, Draft, Found, Passage, Principal, Query, Route, Sentence, Turn
+from core.errors import CallerLeft
+from core.types import Answer, Found, Query, Route, Sentence, Turn
 
 router = APIRouter(prefix="/v1", tags=["answers"])
 
@@ -79,39 +78,13 @@ async def generate(body: GenerateRequest, caller: GenerateCaller, request: Reque
     limit = service.application.settings.service.max_question
     query = Query(checked_question(body.input, limit), caller, service.application.today())
     if body.passages is not None:
-        given = tuple(_given(number, passage.title, passage.text) for number, passage in enumerate(body.passages, start=1))
+        given = checked_passages([(passage.title, passage.text) for passage in body.passages], limit)
         question = Question(query, body.adapter_id, passages=given, max_tokens=body.max_tokens, seed=body.seed)
         return JSONResponse(answer_out(await _answer(service, question, request)).model_dump(mode="json"))
+    plain = Question(query, body.adapter_id, max_tokens=body.max_tokens, seed=body.seed)
     cancelled = threading.Event()
-    done = await _watched(request, service, cancelled, lambda: _plain(service, query, body, caller))
-    return JSONResponse(done.model_dump(mode="json"))
-
-
-def _given(number: int, title: str, text: str) -> Passage:
-    clean = normalise(text)
-    return Passage(number, f"given-{number}", f"passage-{number}", 1, one_line(title) or f"Passage {number}", (), None, 0, len(clean), clean)
-
-
-def _plain(service: ServiceState, query: Query, body: GenerateRequest, caller: Principal) -> GenerateOut:
-    assistant = service.application.assistant
-    route = assistant.router.route(query.text, caller, body.adapter_id)
-    audit_id = assistant.audit.new_id()
-    options = GenerationOptions(min(body.max_tokens, service.application.settings.generation.max_tokens), seed=body.seed)
-    *_, draft = assistant.generator.generate(render(query.text, [], ""), route.adapter, options)
-    assert isinstance(draft, Draft)
-    usage = usage_out(draft.prompt_tokens, draft.completion_tokens)
-    assistant.audit.generated(audit_id, caller.name, {"adapter": str(route.adapter or "base"), "usage": usage.model_dump()})
-    version = route.adapter.version if route.adapter else None
-    return GenerateOut(
-        id=audit_id.replace("aud-", "gen-", 1),
-        text=draft.text,
-        adapter=route.adapter.name if route.adapter else "base",
-        version=version,
-        finish_reason=draft.finish_reason,
-        usage=usage,
-        audit_id=audit_id,
-        status="unchecked",
-    )
+    done = await _watched(request, service, cancelled, lambda: service.application.assistant.generate(plain, cancelled))
+    return JSONResponse(generate_out(done.audit_id, done.route, done.draft).model_dump(mode="json"))
 
 
 async def _answer(service: ServiceState, question: Question, request: Request) -> Answer:
@@ -137,6 +110,9 @@ async def _watched(request: Request, service: ServiceState, cancelled: threading
             outcome.append(await to_thread.run_sync(work, limiter=service.threads))
         except Exception as error:  # raised inside, the group would wrap it
             failure = error
+        except anyio.get_cancelled_exc_class():  # the service is stopping and waits no longer
+            cancelled.set()
+            raise
         tasks.cancel_scope.cancel()
     if failure is not None:
         raise failure
@@ -147,25 +123,52 @@ async def _stream(service: ServiceState, question: Question, request: Request) -
     """Server-sent events. What fails before the first event is an ordinary error response."""
     cancelled = threading.Event()
     events = service.application.assistant.events(question, cancelled)
-    first = await to_thread.run_sync(next, events, limiter=service.threads)
+    first = await _watched(request, service, cancelled, lambda: next(events))
+    if cancelled.is_set():
+        events.close()  # type: ignore[attr-defined]
+        raise CallerLeft("the caller left")
+    return _Stream(service, request, cancelled, first, events)
 
-    async def body() -> AsyncIterator[bytes]:
+
+class _Stream(StreamingResponse):
+    """The events of one answer. However the response ends, the work ends with it; after an error the body breaks off, since one that ends counts as whole."""
+
+    def __init__(self, service: ServiceState, request: Request, cancelled: threading.Event, first: Event, events: Iterator[Event]) -> None:
+        self._service = service
+        self._request = request
+        self._cancelled = cancelled
+        self._first = first
+        self._events = events
+        self._failed = False
+        super().__init__(self._body(), media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def without_end(message: Message) -> None:
+            if not (self._failed and message.get("more_body") is False):
+                await send(message)
+
         try:
-            yield _event(first)
-            while True:
-                event = await to_thread.run_sync(_next, events, limiter=service.threads, abandon_on_cancel=True)
-                if event is None:
-                    return
-                if isinstance(event, Answer):
-                    service.metrics.count(event)
-                yield _event(event)
-        except BankassistError as error:
-            yield _sse("error", problems.problem(request.url.path, trace_id(request.scope), problems.status_of(error), error.message, error.code, error.param))
-            raise  # a body that ends cleanly would count as complete
+            await super().__call__(scope, receive, without_end)
         finally:
-            cancelled.set()
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(self._end)
 
-    return StreamingResponse(body(), media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    async def _body(self) -> AsyncIterator[bytes]:
+        event: Event | None = self._first
+        try:
+            while event is not None:
+                if isinstance(event, Answer):
+                    self._service.metrics.count(event)
+                yield _event(event)
+                event = await to_thread.run_sync(_next, self._events, limiter=self._service.threads, abandon_on_cancel=True)
+        except Exception as error:
+            self._failed = True
+            yield _sse("error", problems.problem_of(error, self._request.url.path, trace_id(self._request.scope)))
+
+    def _end(self) -> None:
+        self._cancelled.set()
+        with suppress(ValueError):  # a thread is at work in it, sees `cancelled` and leaves
+            self._events.close()  # type: ignore[attr-defined]
 
 
 def _next(events: Iterator[Event]) -> Event | None:

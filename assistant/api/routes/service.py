@@ -1,4 +1,4 @@
-"""The service itself: `/livez`, `/readyz`, `/metrics`, `/version`."""
+"""The service itself: `/livez`, `/readyz`, `/metrics`, `/version`; and `/v1/me`, who calls it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
 
-from assistant.api.security import Administrator
+from assistant.api.security import Administrator, Caller
 from assistant.api.state import application, state
+from assistant.wire import MeOut, me_out
 from core.errors import BankassistError
 from engines.catalogue.database import check
 
@@ -50,6 +51,12 @@ def _index(request: Request) -> str:
 
 def _generator(request: Request) -> str:
     return f"{application(request).generator.waiting} waiting"
+
+
+@router.get("/v1/me")
+def me(caller: Caller) -> MeOut:
+    """Whose key this is and what it may do."""
+    return me_out(caller)
 
 
 @router.get("/metrics")
