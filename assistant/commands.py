@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from core.cli import FAILED, Json, console, environment, errors, print_json
 from core.errors import BadInput
 from core.settings import Settings
 from core.types import Principal
-from engines.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from engines.catalogue import Catalogue
 
 Groups = Annotated[str, typer.Option(help="Ask as somebody of these groups (names separated by commas); everybody may read public documents.")]
 AsOf = Annotated[str | None, typer.Option(help="The day whose rules are asked for, YYYY-MM-DD; default: today.")]
@@ -113,11 +118,13 @@ def serve(
 ) -> None:
     """Serve the REST interface, with an ingest worker beside it, until stopped."""
     from assistant.bootstrap import open_application
+    from assistant.serve import bound, ended_by_sigterm
     from assistant.serve import serve as run
 
     found = environment(context)
-    with open_application(_listening(found.settings, host, port), lambda line: errors.print(line)) as application:
-        run(application, found.config, lambda port: errors.print(f"serving on http://{application.settings.service.host}:{port}"))
+    settings = _listening(found.settings, host, port)
+    with ended_by_sigterm(), bound(settings.service) as sockets, open_application(settings, lambda line: errors.print(line)) as application:
+        run(application, sockets, found.config, lambda port: errors.print(f"serving on http://{settings.service.host}:{port}"))
 
 
 def demo(
@@ -143,9 +150,9 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
         )
     else:
         for result in results:
-            console.print(f"{'[green]ok     [/]' if result.ok else '[red]missing[/]'} {result.name}: {result.detail}")
+            console.print(f"{'[green]ok     [/]' if result.ok else '[red]missing[/]'} {escape(f'{result.name}: {result.detail}')}", soft_wrap=True)
             if result.remedy:
-                console.print(f"        {result.remedy}")
+                console.print(f"        {result.remedy}", markup=False, soft_wrap=True)
     raise typer.Exit(FAILED if failed else 0)
 
 
@@ -153,13 +160,14 @@ def _documents_list(context: typer.Context, as_json: Json = False) -> None:
     """All documents with their newest versions."""
     from assistant.wire import version_out
 
-    infos = _catalogue(environment(context).settings).documents.newest(limit=1_000_000)
+    with _catalogue(environment(context).settings) as catalogue:
+        infos = catalogue.documents.newest(limit=1_000_000)
     if as_json:
         print_json({"documents": [version_out(info).model_dump(mode="json") for info in infos]})
         return
     table = Table("document", "version", "state", "groups", "valid from", "title", box=None)
     for info in infos:
-        table.add_row(info.document_id, str(info.number), info.state, ", ".join(info.groups), str(info.valid_from or ""), info.title)
+        table.add_row(*map(escape, (info.document_id, str(info.number), info.state, ", ".join(info.groups), str(info.valid_from or ""), info.title)))
     console.print(table if infos else "no documents yet; `bankassist ingest PATH` takes some in")
 
 
@@ -167,16 +175,20 @@ def _documents_show(context: typer.Context, document_id: Annotated[str, typer.Ar
     """One document with all its versions."""
     from assistant.wire import DocumentOut, version_out
 
-    infos = _catalogue(environment(context).settings).documents.versions(document_id)
+    with _catalogue(environment(context).settings) as catalogue:
+        infos = catalogue.documents.versions(document_id)
     document = DocumentOut(document_id=document_id, versions=[version_out(info) for info in infos])
     if as_json:
         print_json(document.model_dump(mode="json"))
         return
-    console.print(f"[bold]{document_id}[/]")
+    console.print(document_id, style="bold", markup=False, soft_wrap=True)
     for version in document.versions:
         in_force = "; ".join(f"{start or '...'} to {end or '...'}" for start, end in version.in_force) or "never in force"
-        console.print(f"  version {version.version}, {version.state}: {version.title} ({version.language}, {version.media_type}, {version.chunks} chunks)")
-        console.print(f"    groups {', '.join(version.groups)}; in force {in_force}; recorded {version.recorded_at:%Y-%m-%d %H:%M} from {version.file_name}")
+        lines = (
+            f"  version {version.version}, {version.state}: {version.title} ({version.language}, {version.media_type}, {version.chunks} chunks)",
+            f"    groups {', '.join(version.groups)}; in force {in_force}; recorded {version.recorded_at:%Y-%m-%d %H:%M} from {version.file_name}",
+        )
+        console.print("\n".join(lines), markup=False, soft_wrap=True)
 
 
 def _documents_withdraw(
@@ -188,13 +200,14 @@ def _documents_withdraw(
     """Take a document out of every answer at once."""
     from uuid import uuid4
 
-    catalogue = _catalogue(environment(context).settings)
-    count = catalogue.documents.withdraw(document_id, version)
-    catalogue.audit.record(f"aud-{uuid4().hex}", "document.withdrawn", _operator("").name, {"document_id": document_id, "version": version, "versions": count})
+    with _catalogue(environment(context).settings) as catalogue:
+        count = catalogue.documents.withdraw(document_id, version)
+        body = {"document_id": document_id, "version": version, "versions": count}
+        catalogue.audit.record(f"aud-{uuid4().hex}", "document.withdrawn", _operator("").name, body)
     if as_json:
         print_json({"document_id": document_id, "versions_withdrawn": count})
     else:
-        console.print(f"{document_id}: {count} version{'s' if count > 1 else ''} withdrawn")
+        console.print(f"{document_id}: {count} version{'s' if count > 1 else ''} withdrawn", markup=False)
 
 
 def _keys_create(
@@ -207,16 +220,18 @@ def _keys_create(
     as_json: Json = False,
 ) -> None:
     """Make a key and print it. It cannot be shown again."""
-    secret = _catalogue(environment(context).settings).keys.create(name, _names(groups), _names(scopes))
+    with _catalogue(environment(context).settings) as catalogue:
+        secret = catalogue.keys.create(name, _names(groups), _names(scopes))
     if as_json:
         print_json({"name": name, "key": secret, "groups": _names(groups), "scopes": _names(scopes)})
     else:
-        console.print(secret)
+        console.print(secret, soft_wrap=True)
 
 
 def _keys_list(context: typer.Context, as_json: Json = False) -> None:
     """All keys, without their secrets."""
-    infos = _catalogue(environment(context).settings).keys.all()
+    with _catalogue(environment(context).settings) as catalogue:
+        infos = catalogue.keys.all()
     if as_json:
         print_json(
             {
@@ -229,13 +244,14 @@ def _keys_list(context: typer.Context, as_json: Json = False) -> None:
     table = Table("id", "name", "groups", "scopes", "created", "revoked", box=None)
     for info in infos:
         revoked = f"{info.revoked_at:%Y-%m-%d}" if info.revoked_at else ""
-        table.add_row(info.id, info.name, ", ".join(info.groups), ", ".join(info.scopes), f"{info.created_at:%Y-%m-%d}", revoked)
+        table.add_row(*map(escape, (info.id, info.name, ", ".join(info.groups), ", ".join(info.scopes), f"{info.created_at:%Y-%m-%d}", revoked)))
     console.print(table if infos else "no keys yet; `bankassist keys create NAME` makes one")
 
 
 def _keys_revoke(context: typer.Context, key_id: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = False) -> None:
     """End a key at once."""
-    _catalogue(environment(context).settings).keys.revoke(key_id)
+    with _catalogue(environment(context).settings) as catalogue:
+        catalogue.keys.revoke(key_id)
     if as_json:
         print_json({"id": key_id, "revoked": True})
     else:
@@ -246,8 +262,9 @@ def _audit_show(
     context: typer.Context, audit_id: Annotated[str, typer.Argument(metavar="ID", help="The audit_id of an answer.")], as_json: Json = False
 ) -> None:
     """All records of one answer."""
-    records = _catalogue(environment(context).settings).audit.show(audit_id)
-    documents = [{"sequence": r.sequence, "id": r.id, "kind": r.kind, "at": r.at.isoformat(), "principal": r.principal, **r.body} for r in records]
+    with _catalogue(environment(context).settings) as catalogue:
+        records = catalogue.audit.show(audit_id)
+    documents = [{"sequence": r.sequence, "id": r.id, "kind": r.kind, "at": r.at.isoformat(), "principal": r.principal, "body": r.body} for r in records]
     if as_json:
         print_json({"records": documents})
         return
@@ -258,8 +275,13 @@ def _audit_show(
 def _operator(groups: str) -> Principal:
     """Whoever may run the program on the bank's machine; the operating system says who."""
     import getpass
+    import os
 
-    return Principal(f"cli:{getpass.getuser()}", frozenset(_names(groups)), frozenset({"ask", "generate", "eval"}))
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container runs as a number that has no name
+        name = str(os.getuid())
+    return Principal(f"cli:{name}", frozenset(_names(groups)), frozenset({"ask", "generate", "eval"}))
 
 
 def _names(text: str) -> list[str]:
@@ -287,6 +309,13 @@ def _listening(settings: Settings, host: str | None, port: int | None) -> Settin
     return settings.model_copy(update={"service": settings.service.model_copy(update=changes)})
 
 
-def _catalogue(settings: Settings) -> Catalogue:
+@contextmanager
+def _catalogue(settings: Settings) -> Iterator[Catalogue]:
+    from engines.catalogue import Catalogue
+
     url = settings.catalogue.url
-    return Catalogue.open(settings.home, url.get_secret_value() if url else None)
+    catalogue = Catalogue.open(settings.home, url.get_secret_value() if url else None)
+    try:
+        yield catalogue
+    finally:
+        catalogue.close()

@@ -7,17 +7,19 @@ import os
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Mapping
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
 from rich.text import Text
 
 from assistant.bootstrap import open_application
-from assistant.serve import serve
+from assistant.serve import bound, ended_by_sigterm, serve
 from assistant.terminal import show_answer
 from assistant.wire import AnswerOut
 from core.cli import console, errors
-from core.errors import Unavailable
+from core.errors import NotAuthenticated, Unavailable
 from core.settings import Settings
 from engines.catalogue import Catalogue
 
@@ -34,34 +36,54 @@ def run_demo(settings: Settings, config: Path | None) -> None:
     """Prepare, serve, ask once; returns when the service is stopped.
 
     Raises:
-        Unavailable: the sample bank could not be taken in.
+        Unavailable: the sample bank could not be taken in, or the port is taken.
     """
-    errors.print("[bold]1/3[/] taking in the sample bank (unchanged files are left alone)")
+    with ended_by_sigterm(), bound(settings.service) as sockets:
+        errors.print("[bold]1/3[/] taking in the sample bank (unchanged files are left alone)")
+        _take_in(config)
+        keys = _keys(settings)
+        errors.print("[bold]2/3[/] loading the models")
+        with open_application(settings, lambda line: errors.print(line)) as application:
+            serve(application, sockets, config, lambda port: _show(f"http://{settings.service.host}:{port}", keys))
+
+
+def _take_in(config: Path | None) -> None:
     bank = Path(str(files("examples"))) / "bank"
     command = [sys.executable, "-m", "core", *(["--config", str(config)] if config else []), "ingest", str(bank)]
     if subprocess.run(command, env=dict(os.environ), check=False).returncode != 0:  # noqa: S603, our own program
         raise Unavailable("the sample bank could not be taken in; the lines above say why. `bankassist doctor` looks for what is missing.")
-    keys = _keys(settings)
-    errors.print("[bold]2/3[/] loading the models")
-    with open_application(settings, lambda line: errors.print(line)) as application:
-        serve(application, config, lambda port: _show(f"http://{settings.service.host}:{port}", keys))
 
 
 def _keys(settings: Settings) -> dict[str, str]:
-    """The keys of the three roles, made once and kept in a file that only the owner can read."""
+    """The keys of the three roles, made once and kept in a file that only the owner can read.
+
+    One that the catalogue does not know (any more) is made again.
+    """
     path = settings.home / "demo-keys.json"
     url = settings.catalogue.url
     catalogue = Catalogue.open(settings.home, url.get_secret_value() if url else None)
     try:
-        if path.exists():
-            kept: dict[str, str] = json.loads(path.read_text("utf8"))
-            return kept
-        made = {role: catalogue.keys.create(f"demo {role}", groups, scopes) for role, (groups, scopes) in ROLES.items()}
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf8") as file:
-            json.dump(made, file)
-        return made
+        kept = _kept(path, catalogue)
+        keys = {role: kept[role] if role in kept else catalogue.keys.create(f"demo {role}", groups, scopes) for role, (groups, scopes) in ROLES.items()}
+        if keys != kept:
+            path.unlink(missing_ok=True)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf8") as file:
+                json.dump(keys, file)
+        return keys
     finally:
         catalogue.close()
+
+
+def _kept(path: Path, catalogue: Catalogue) -> Mapping[str, str]:
+    """The keys of the file with which one can still do what their roles may."""
+    found: dict[str, str] = {}
+    with suppress(OSError, ValueError, AttributeError):  # no file, or none of ours
+        for role, key in json.loads(path.read_text("utf8")).items():
+            with suppress(NotAuthenticated):
+                who = catalogue.keys.authenticate(key)
+                if role in ROLES and (who.groups, who.scopes) == tuple(map(frozenset, ROLES[role])):
+                    found[role] = key
+    return found
 
 
 def _show(url: str, keys: dict[str, str]) -> None:
@@ -78,7 +100,7 @@ def _show(url: str, keys: dict[str, str]) -> None:
     show_answer(answer, console)
     console.print("\n[bold]The service is up.[/] Its keys for the sample bank:")
     for role, key in keys.items():
-        console.print(f"  {role:9} {key}")
+        console.print(f"  {role:9} {key}", soft_wrap=True)
     console.print("\nAsk it yourself:")
     body = json.dumps({"question": "What is the monthly fee of the everyday account?"})
     console.print(

@@ -7,9 +7,10 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 
-from core.errors import BankassistError
+from core.errors import BankassistError, Unavailable
 from core.settings import Settings
 
 #: what each role imports, by the extra that brings it
@@ -41,20 +42,21 @@ def examine(settings: Settings) -> list[Finding]:
         missing = [module for module in modules if find_spec(module) is None]
         remedy = f"pip install -c constraints.txt 'bankassist[{extra}]'" if missing else ""
         findings.append(Finding(f"extra {extra}", not missing, f"lacks {', '.join(missing)}" if missing else f"{len(modules)} packages", remedy))
-    findings.append(_try("home folder", lambda: _home(settings)))
-    findings.append(_try("generation model", lambda: _model(settings, settings.models.generation)))
-    findings.append(_try("embedding model", lambda: _model(settings, settings.models.embedding)))
-    findings.append(_try("catalogue", lambda: _catalogue(settings)))
+    findings.append(_try("home folder", lambda: _home(settings), f"make {settings.home} a folder with room that can be written, or set BANKASSIST_HOME to one"))
+    for kind, name in (("generation", settings.models.generation), ("embedding", settings.models.embedding)):
+        remedy = f"install what is lacking above, or set BANKASSIST_MODELS__{kind.upper()} to a bundled model or a sound folder"
+        findings.append(_try(f"{kind} model", partial(_model, settings, name), remedy))
+    findings.append(_try("catalogue", lambda: _catalogue(settings), "restore it from a backup, or check BANKASSIST_HOME and BANKASSIST_CATALOGUE__URL"))
     return findings
 
 
-def _try(name: str, look: Callable[[], str]) -> Finding:
+def _try(name: str, look: Callable[[], str], remedy: str) -> Finding:
     try:
         return Finding(name, True, look())
     except BankassistError as error:
-        return Finding(name, False, error.code, error.message)
-    except OSError as error:
-        return Finding(name, False, str(error), f"make {error.filename or 'the folder'} writable, or set BANKASSIST_HOME")
+        return Finding(name, False, error.message, remedy)
+    except Exception as error:  # a damaged package or file raises anything; what it is is told, and the rest is looked at all the same
+        return Finding(name, False, f"{type(error).__name__}: {error}", remedy)
 
 
 def _home(settings: Settings) -> str:
@@ -64,7 +66,7 @@ def _home(settings: Settings) -> str:
     probe.unlink()
     free = shutil.disk_usage(settings.home).free / 1024**3
     if free < _FREE_GIB:
-        raise OSError(f"only {free:.1f} GiB free in {settings.home}; converted models and index want {_FREE_GIB}")
+        raise Unavailable(f"only {free:.1f} GiB free in {settings.home}; converted models and index want {_FREE_GIB}")
     return f"{settings.home}, {free:.0f} GiB free"
 
 
@@ -80,6 +82,8 @@ def _catalogue(settings: Settings) -> str:
 
     url = settings.catalogue.url
     catalogue = Catalogue.open(settings.home, url.get_secret_value() if url else None)
-    counts = catalogue.documents.counts()
-    catalogue.close()
+    try:
+        counts = catalogue.documents.counts()
+    finally:
+        catalogue.close()
     return f"{counts['documents']} documents, {counts['chunks']} chunks"

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import uvicorn
 
 from assistant.api.app import create_app
 from assistant.bootstrap import Application
+from core.errors import Unavailable
+from core.settings import Service
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +28,19 @@ KEEP_ALIVE_SECONDS = 330
 STOP_SECONDS = 30
 
 
-def serve(application: Application, config: Path | None, ready: Callable[[int], None]) -> None:
-    """Serve until told to stop. ``ready`` is called with the port as soon as requests are answered."""
+def serve(application: Application, sockets: Sequence[socket.socket], config: Path | None, ready: Callable[[int], None]) -> None:
+    """Serve until told to stop. ``ready`` is called with the port as soon as requests are answered.
+
+    Args:
+        sockets: those of :func:`bound`.
+
+    Raises:
+        Unavailable: somebody else listens on the port since it was bound.
+    """
     settings = application.settings.service
     server = _Server(
         uvicorn.Config(
             create_app(application),
-            host=settings.host,
-            port=settings.port,
             http="h11",  # httptools loses the body of requests that offer HTTP/2, as the JDK's client does
             ws="none",
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
@@ -42,7 +52,64 @@ def serve(application: Application, config: Path | None, ready: Callable[[int], 
         ready,
     )
     with worker(config) if settings.worker else _nothing():
-        server.run()
+        try:
+            server.run(list(sockets))
+        except OSError as error:
+            raise _cannot_listen(settings.host, settings.port, error) from error
+
+
+@contextmanager
+def bound(settings: Service) -> Iterator[list[socket.socket]]:
+    """Sockets for all addresses of the host. Nobody can connect yet; that the port is taken is known before models are loaded.
+
+    Raises:
+        Unavailable: the port is taken, or there is no such address.
+    """
+    port = settings.port
+    with ExitStack() as open_sockets:
+        sockets: list[socket.socket] = []
+        try:
+            addresses = dict.fromkeys(socket.getaddrinfo(settings.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE))
+            for family, kind, protocol, _, address in addresses:
+                made = open_sockets.enter_context(socket.socket(family, kind, protocol))
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                made.bind((address[0], port, *address[2:]))
+                port = made.getsockname()[1]  # 0 is one free port for all addresses
+                sockets.append(made)
+        except OSError as error:
+            raise _cannot_listen(settings.host, port, error) from error
+        yield sockets
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> Unavailable:
+    if error.errno == errno.EADDRINUSE:
+        return Unavailable(
+            f"port {port} of {host} is taken by another program. Choose another one with --port (0 takes a free one) or BANKASSIST_SERVICE__PORT, or stop that program.",
+            code="port_taken",
+        )
+    return Unavailable(
+        f"the service cannot listen on port {port} of {host}: {error.strerror}. Choose others with --host and --port, or BANKASSIST_SERVICE__HOST and BANKASSIST_SERVICE__PORT.",
+        code="cannot_listen",
+    )
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the block as an exception would, so that everything is closed. By default it ends the process where it stands.
+
+    While requests are served uvicorn takes the signal itself, finishes them, and raises it again.
+    """
+
+    def end(*_: object) -> None:
+        sys.exit(0)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Server(uvicorn.Server):
@@ -50,8 +117,12 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._ready = ready
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        await super().startup(sockets)  # type: ignore[arg-type]
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().startup(sockets)
+        except OSError:
+            await self.lifespan.shutdown()
+            raise
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
             # from a thread of its own: what is done when ready may call the service
@@ -75,7 +146,8 @@ def _keep(config: Path | None, stop: threading.Event) -> None:
     command = [sys.executable, "-m", "core", *(["--config", str(config)] if config else []), "ingest", "worker"]
     pause = 1.0
     while not stop.is_set():
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=dict(os.environ))  # noqa: S603, our own program
+        # in a group of its own, so that Ctrl-C is told to the service alone, which ends its worker
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=dict(os.environ), process_group=0)  # noqa: S603, our own program
         while child.poll() is None and not stop.wait(0.2):
             pass
         if child.poll() is None:
