@@ -71,6 +71,6 @@ async function send(path, options) {
 
 /** A key that stops working in the middle of the work ends the session. */
 function refused(problem) {
-  
+  if (problem.status === 401 && currentCaller() !== null) end(problem);
   return problem;
 }

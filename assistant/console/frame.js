@@ -76,7 +76,7 @@ function missing(view) {
     "section",
     { class: "view" },
     element("h1", {}, view ? words.views[view.name] : words.nothingOpen),
-    element("div", { class: "notice" }, element("p", { class: "notice-title" }, view ? words.missingScope(view.scopes[0]) : words.missingEveryScope), element("p", {}, words.missingScopeAdvice)),
+    element("div", { class: "notice refusal" }, element("p", { class: "notice-title" }, view ? words.missingScope(view.scopes[0]) : words.missingEveryScope), element("p", {}, words.missingScopeAdvice)),
   );
 }
 

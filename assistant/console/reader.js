@@ -26,7 +26,6 @@ export function closeReader() {
 }
 
 function open(place) {
-  const opener = document.activeElement;
   const id = newId();
   const title = element("h2", { id, class: "foreign", tabindex: "-1" }, place.title ?? place.document_id);
   const text = element("div", { class: "text", tabindex: "0", role: "region", "aria-label": words.documentText, "aria-busy": "true" }, element("p", { class: "small" }, words.loading));
@@ -45,7 +44,6 @@ function open(place) {
   function closed() {
     dialog.remove();
     if (location.hash.startsWith(`#documents/${encodeURIComponent(place.document_id)}/`)) history.replaceState(null, "", location.hash.split("/")[0]);
-    if (opener?.isConnected) opener.focus();
   }
 
   async function load(start, end) {

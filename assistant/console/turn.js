@@ -63,8 +63,7 @@ export function turn(asked, again) {
   function broken(problem, bannerWords) {
     article.classList.add("incomplete");
     const some = seen.texts.length > 0;
-    fill(parts.banner, problem ? notice(problem, () => again(asked), words.askAgain) : stopped(some, () => again(asked)));
-    if (some && problem) parts.banner.firstChild.append(element("p", {}, words.incomplete));
+    fill(parts.banner, problem ? notice(problem, () => again(asked), words.askAgain, some ? words.incomplete : null) : stopped(some, () => again(asked)));
     status.textContent = bannerWords;
     if (!some) sentences.remove();
   }

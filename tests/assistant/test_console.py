@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, expect, sync_playwright
 from starlette.testclient import TestClient
 
 from assistant.api.app import create_app
@@ -170,6 +170,11 @@ class Console:
 
 
 Opens = Callable[..., Console]
+
+
+def payload(name: str, content: bytes) -> FilePayload:
+    """A file to choose."""
+    return {"name": name, "mimeType": "text/plain", "buffer": content}
 
 
 @pytest.fixture
@@ -764,7 +769,7 @@ def test_an_upload_shows_its_progress_and_what_became_of_each_file(opens: Opens,
         ("epsilon.md", b"# Epsilon terms\n\nThe Epsilon card costs USD 12.00 a year."),
         ("empty.txt", b" " * 40_000),
     ]
-    page.get_by_label("Files", exact=True).set_input_files([{"name": name, "mimeType": "text/plain", "buffer": content} for name, content in files])
+    page.get_by_label("Files", exact=True).set_input_files([payload(name, content) for name, content in files])
     page.get_by_role("button", name="Upload", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("choose at least one group")
     page.get_by_label("staff", exact=True).check()
@@ -800,9 +805,7 @@ def test_a_new_version_of_a_document_is_uploaded(opens: Opens, service: Service,
     page.get_by_role("button", name="Upload a new version").click()
     expect(page.get_by_label("Identifier")).to_have_value("kyc")
     expect(page.get_by_label("staff", exact=True)).to_be_checked()
-    page.get_by_label("Files", exact=True).set_input_files(
-        [{"name": "kyc-2027.txt", "mimeType": "text/plain", "buffer": b"The origin of cash of USD 8,000 or more is proven."}]
-    )
+    page.get_by_label("Files", exact=True).set_input_files(payload("kyc-2027.txt", b"The origin of cash of USD 8,000 or more is proven."))
     page.get_by_label("First day in force", exact=True).fill("2027-01-01")
     page.get_by_role("button", name="Upload", exact=True).click()
     expect(page.locator(".job").get_by_role("status")).to_have_text("Waiting to be read")
@@ -820,7 +823,7 @@ def test_an_upload_that_is_refused_at_once_says_why(opens: Opens, service: Servi
     console.sign_in("staff", "#documents")
     page = console.page
     page.get_by_text("Upload documents").click()
-    page.get_by_label("Files", exact=True).set_input_files([{"name": "run.exe", "mimeType": "text/plain", "buffer": b"x"}])
+    page.get_by_label("Files", exact=True).set_input_files(payload("run.exe", b"x"))
     page.get_by_label("everybody").check()
     page.get_by_role("button", name="Upload", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("This kind of file cannot be read.")
