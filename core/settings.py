@@ -56,7 +56,7 @@ class Retrieval(Section):
 
 class Generation(Section):
     max_tokens: Positive = Field(192, le=1024, description="longest answer")
-    passage_tokens: Positive = Field(1800, description="tokens that the passages of a prompt may take together")
+    passage_tokens: Positive = Field(700, description="tokens that the passages of a prompt may take together")
     queue: Positive = Field(64, description="requests that may wait for the model")
     queue_seconds: float = Field(30, gt=0, description="longest wait for the model")
 
