@@ -72,7 +72,8 @@ class Trainer:
         stream = groups(settings.data, settings.target, settings.seed)
         progress = Progress()
         started = time.monotonic()
-        marks = {round(count * part / 10) for part in range(1, 11)}
+        # a short training is looked at once: the development groups would take longer than it
+        marks = {round(count * part / 10) for part in range(1, 11)} if count >= 10 * _DEVELOPMENT_GROUPS else {count}
         while progress.groups < count and progress.seconds < limit_seconds:
             done = progress.groups / count
             rate = settings.learning_rate * min(1.0, (progress.groups + 1) / _WARM_UP) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * done)))
