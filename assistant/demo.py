@@ -102,7 +102,7 @@ def _show(url: str, keys: dict[str, str]) -> None:
     for role, key in keys.items():
         console.print(f"  {role:9} {key}", soft_wrap=True)
     console.print("\nAsk it yourself:")
-    body = json.dumps({"question": "What does a replacement card for the Regent Platinum Card cost?"})
+    body = json.dumps({"question": "What is the monthly fee of the everyday account?"})
     console.print(
         Text(f"  curl {url}/v1/answers -H 'Authorization: Bearer {keys['customer']}' -H 'Content-Type: application/json' -d '{body}'"), soft_wrap=True
     )
