@@ -186,7 +186,7 @@ class Assistant:
     ) -> Iterator[Event]:
         """Generate and check; sentences leave as they pass when a bad one is merely dropped."""
         rates = task is not None and task.output == "rating"
-        checker: SentenceChecker = RatingChecker(passages, request.query.text) if rates else Checker(passages)
+        checker: SentenceChecker = RatingChecker(passages, request.query.text) if rates else Checker(passages, request.query.text)
         drops = task is None or task.grounding.policy == "drop"
         checked: list[Sentence] = []
         for text, draft in self._sentences(prompt, route, self._options(request), cancelled):

@@ -1,7 +1,7 @@
 """Is every sentence of an answer true to what it cites? Checked without another model, sentence by sentence.
 
-Markers must name passages of the prompt; every number, rate, amount, date and code must occur in a cited passage, and most
-words must too.
+Markers must name passages of the prompt; every number, rate, amount, date and code must occur in a cited passage, most
+words must too, and what comes from a table must come from the row that was asked about.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from assistant.table_check import table_check
 from core.prompts import NOT_FOUND
 from core.text.language import HAN, language_of
 from core.text.markers import split_markers
@@ -33,9 +34,10 @@ class SentenceChecker(Protocol):
 
 @dataclass(frozen=True)
 class Checker:
-    """The checks of an ordinary answer."""
+    """The checks of an ordinary answer to a question."""
 
     passages: Sequence[Passage]
+    question: str
 
     def check(self, text: str) -> Sentence:
         """One sentence with its markers. It is shown as it was checked: normalised, so that nothing hidden stands between its digits."""
@@ -43,7 +45,12 @@ class Checker:
         valid = tuple(number for number in marked.numbers if 1 <= number <= len(self.passages))
         sources = [source_text(self.passages[number - 1]) for number in valid]
         wrong = unsupported(marked.text, sources)
-        checks = (self._markers(marked.numbers, valid), numbers_check(marked.text, wrong), words_check(marked.text, sources))
+        checks = (
+            self._markers(marked.numbers, valid),
+            numbers_check(marked.text, wrong),
+            words_check(marked.text, sources),
+            table_check(marked.text, [self.passages[number - 1] for number in valid], self.question),
+        )
         return Sentence(marked.text, valid, checks, len(quantities(marked.text)), len(wrong))
 
     def _markers(self, numbers: Sequence[int], valid: Sequence[int]) -> Check:

@@ -1,4 +1,4 @@
-"""`bankassist eval`: what the adapters add, whether answers follow the documents, routing, and the fit of the evidence judgement."""
+"""`bankassist eval`: what the adapters add, whether answers follow the documents, routing, evidence, and what the check of tables sees."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
     commands.command("seeds")(_seeds)
     commands.command("routing")(_routing)
     commands.command("evidence")(_evidence)
+    commands.command("tables")(_tables)
 
 
 def _adapters(
@@ -139,6 +140,24 @@ def _routing(
     for one in results:
         elsewhere = ", ".join(f"{name} {number}" for name, number in one.to.most_common() if name != one.task)
         table.add_row(one.task, one.language, str(one.to.total()), f"{one.right:.1%}", elsewhere)
+    console.print(table)
+
+
+def _tables(
+    count: Annotated[int, typer.Option(min=1, max=200, help="How many new banks.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """How many wrong rows and columns the check of tables sees, and how many right values it refuses. No model takes part."""
+    from eval.bank import FIRST_SEED
+    from eval.tables import count as count_tables
+
+    found = count_tables(range(FIRST_SEED + 700, FIRST_SEED + 700 + count))
+    if as_json:
+        print_json({"seeds": count, "languages": {language: asdict(one) for language, one in found.items()}})
+        return
+    table = Table("language", "right values", "refused", "wrong rows", "seen", "wrong columns", "seen", box=None)
+    for language, one in found.items():
+        table.add_row(language, *map(str, (one.right, one.refused, one.wrong_rows, one.rows_seen, one.wrong_columns, one.columns_seen)))
     console.print(table)
 
 

@@ -78,6 +78,7 @@ export const words = {
     citation: "Source",
     numbers: "Numbers",
     words: "Words",
+    table: "Row and column",
     rating: "Rating",
     form: "Form",
     input: "Figure given",

@@ -1,0 +1,119 @@
+"""Does a figure out of a table stand in the row and the column that the question asks about?
+
+A wrong row is the mistake that no check of numbers sees: 2.50% is in the cited passage, but for six months, and the question was about
+twelve. Where a table has another row that holds more of the question's words and figures than the row the answer was taken from,
+the answer is not supported; likewise for columns and the words of their names. A question that compares or excludes ("older than 12
+months", "outside the zone") names a row that it does not mean, so there rows are not compared.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from core.text.language import HAN
+from core.text.numbers import Quantity, quantities, states
+from core.text.places import place_of
+from core.text.stop_words import STOP_WORDS
+from core.text.tokens import index_tokens
+from core.types import Check, Passage
+
+BETWEEN_CELLS = " | "
+NAME = "table"
+_COMPARES = re.compile(
+    r"\b(?:more|less|fewer|older|younger|higher|lower|larger|smaller|longer|shorter|other|rather|different) than\b"
+    r"|\b(?:not|no|never|outside|except|excluding|without|unless|besides|above|below|over|under|beyond|before|after|between|compared)\b"
+    r"|除|以外|之外|(?<!不)超过|以上|以下|(?<!不)高于|(?<!不)低于|多于|少于|之前|之后|没有|未满|不足",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    column: str
+    value: str
+
+
+def table_check(text: str, cited: Sequence[Passage], question: str) -> Check:
+    """Passes a text that stands in running text, in a row that fits the question no worse than any other, or nowhere to the letter."""
+    words = text.strip().rstrip(".。")
+    asked = _Asked.read(question)
+    problems: list[str] = []
+    for passage in cited:
+        lines = passage.text.split("\n")
+        holding = [line for line in lines if place_of(words, line) >= 0]
+        if not words or not holding:
+            continue
+        if any(BETWEEN_CELLS not in line for line in holding):
+            return Check(NAME, True, "not from a table")
+        rows = [_cells(line) for line in holding]
+        others = [row for line in lines if BETWEEN_CELLS in line and line not in holding and (row := _cells(line))[0].column == rows[0][0].column]
+        found = ("" if _COMPARES.search(question) else _wrong_row(rows, others, asked)) or _wrong_column(rows, words, asked)
+        if not found:
+            return Check(NAME, True, "in the row that the question fits best")
+        problems.append(found)
+    return Check(NAME, False, problems[0]) if problems else Check(NAME, True, "not from a table")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The words of a question that say something, and its figures."""
+
+    words: frozenset[str]
+    figures: tuple[Quantity, ...]
+
+    @classmethod
+    def read(cls, question: str) -> _Asked:
+        tokens = (token for token in index_tokens(question) if token not in STOP_WORDS)
+        return cls(frozenset(token for token in tokens if not HAN.match(token) or len(token) > 1), tuple(quantities(question)))
+
+    def held_by(self, text: str) -> set[str]:
+        """What of the question stands in a text: words, and figures in whatever form."""
+        known = set(index_tokens(text))
+        stated = quantities(text)
+        # where a Chinese word is cut depends on its neighbours
+        found = {word for word in self.words if word in known or (HAN.match(word) and word in text)}
+        return found | {figure.text for figure in self.figures if any(states(one, figure) for one in stated)}
+
+
+def _cells(line: str) -> list[_Cell]:
+    return list(_split(line))
+
+
+def _split(line: str) -> Iterator[_Cell]:
+    for cell in line.split(BETWEEN_CELLS):
+        column, colon, value = cell.partition(": ")
+        yield _Cell(column, value) if colon else _Cell("", cell)
+
+
+def _wrong_row(rows: Sequence[Sequence[_Cell]], others: Sequence[Sequence[_Cell]], asked: _Asked) -> str:
+    """What is wrong with the rows that hold the answer; empty if nothing is."""
+    mine = max((asked.held_by(_values(row)) for row in rows), key=len)
+    for row in others:
+        theirs = asked.held_by(_values(row))
+        if len(theirs) > len(mine):
+            return f"from the row of {rows[0][0].value}; the question names {', '.join(sorted(theirs - mine))}, as the row of {row[0].value} does"
+    return ""
+
+
+def _values(row: Sequence[_Cell]) -> str:
+    return "\n".join(cell.value for cell in row)
+
+
+def _wrong_column(rows: Sequence[Sequence[_Cell]], words: str, asked: _Asked) -> str:
+    """The same for the column. A first column names its rows, and a column whose value the question gives is not the one that it asks for."""
+    complaint = ""
+    for row in rows:
+        places = [number for number, cell in enumerate(row) if place_of(words, cell.value) >= 0]
+        if len(places) != 1 or places[0] == 0:
+            return ""
+        mine = asked.held_by(row[places[0]].column)
+        for number, cell in enumerate(row):
+            theirs = asked.held_by(cell.column)
+            if number not in (0, places[0]) and len(theirs) > len(mine) and not asked.held_by(cell.value):
+                complaint = f"from the column {row[places[0]].column}; the question names {', '.join(sorted(theirs - mine))}, as the column {cell.column} does"
+                break
+        else:
+            return ""
+    return complaint

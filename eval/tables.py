@@ -1,0 +1,76 @@
+"""What the check of rows and columns sees: on tables of banks that nobody saw, the right value and every wrong one of its column and of its row.
+
+No model takes part: each wrong value is offered in the right one's place, as a model that slips by a row or a column would write it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from assistant.table_check import BETWEEN_CELLS, table_check
+from core.text.places import place_of
+from core.text.tables import table_lines
+from core.types import Language, Passage
+from examples.samplebank import questions as sample_questions
+from examples.samplebank import sources as sample_sources
+from examples.samplebank.facts import Facts
+from examples.samplebank.questions import SampleQuestion
+
+
+@dataclass
+class Counts:
+    """Right values and how many of them were refused; wrong values of the same column (another row) and of the same row, and how many were seen."""
+
+    right: int = 0
+    refused: int = 0
+    wrong_rows: int = 0
+    rows_seen: int = 0
+    wrong_columns: int = 0
+    columns_seen: int = 0
+
+
+def count(seeds: Sequence[int]) -> dict[Language, Counts]:
+    """The counts per language over the banks of some seeds."""
+    counts: dict[Language, Counts] = {"en": Counts(), "zh": Counts()}
+    for seed in seeds:
+        facts = Facts.draw(seed)
+        tables = list(_tables(facts))
+        for question in sample_questions.load(facts):
+            for document, version, passage in tables:
+                if question.document == document and version == (question.version or version):
+                    _try(question, passage, counts[question.language])
+    return counts
+
+
+def _tables(facts: Facts) -> Iterator[tuple[str, int, Passage]]:
+    versions: dict[str, int] = {}
+    for source in sample_sources.load(facts):
+        document = str(source.metadata["id"])
+        versions[document] = versions.get(document, 0) + 1
+        for element in source.elements:
+            if element.kind == "table":
+                text = "\n".join(table_lines(element.rows[0], element.rows[1:]))
+                yield document, versions[document], Passage(1, "", document, 1, source.title, (), None, 0, len(text), text)
+
+
+def _try(question: SampleQuestion, table: Passage, counts: Counts) -> None:
+    lines = [line for line in table.text.split("\n") if BETWEEN_CELLS in line]
+    answer = next((answer for answer in question.answer if any(place_of(answer, line) >= 0 for line in lines)), None)
+    if answer is None:
+        return
+    counts.right += 1
+    counts.refused += not table_check(answer, [table], question.ask).passed
+    cells = [[cell.partition(": ")[::2] for cell in line.split(BETWEEN_CELLS)] for line in lines]
+    mine = [row for row in cells if any(place_of(answer, value) >= 0 for _, value in row)]
+    column = next(name for name, value in mine[0] if place_of(answer, value) >= 0)
+    for row in cells:
+        for place, (name, value) in enumerate(row):
+            if not value or any(value == other for one in mine for other_name, other in one if other_name == column):
+                continue
+            if row not in mine and name == column:
+                counts.wrong_rows += 1
+                counts.rows_seen += not table_check(value, [table], question.ask).passed
+            elif row in mine and name != column and place > 0:
+                counts.wrong_columns += 1
+                counts.columns_seen += not table_check(value, [table], question.ask).passed

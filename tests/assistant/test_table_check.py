@@ -1,0 +1,77 @@
+"""Answers out of tables: the row and the column that were asked about."""
+
+from __future__ import annotations
+
+import pytest
+
+from assistant.table_check import table_check
+from core.types import Passage
+
+
+def passage(*lines: str) -> Passage:
+    text = "\n".join(lines)
+    return Passage(1, "c", "d", 1, "Rates", (), None, 0, len(text), text)
+
+
+RATES = passage(
+    "Term: 6 months | Standard rate: 2.50% | Rate for large deposits: 2.64%", "Term: 12 months | Standard rate: 2.70% | Rate for large deposits: 2.84%"
+)
+CARDS = passage(
+    "Card: Regent Platinum | Annual fee: USD 405 | Foreign currency: 0.95% | Cash withdrawal: USD 5",
+    "Card: Alder Debit | Annual fee: USD 12 | Foreign currency: 1.95% | Cash withdrawal: USD 3",
+)
+CHINESE = passage("期限: 六个月 | 标准利率: 1.20% | 大额利率: 1.35%", "期限: 一年 | 标准利率: 1.45% | 大额利率: 1.60%")
+TERMS = passage("The rate for 6 months is 2.50%. The rate for 12 months is 2.70%.")
+
+
+@pytest.mark.parametrize(
+    ("question", "cited", "right", "wrong"),
+    [
+        pytest.param("Which standard rate does a 12-month deposit earn?", RATES, "2.70%", "2.50%", id="row by a figure"),
+        pytest.param("Which standard rate does a deposit of one year earn?", RATES, "2.70%", "2.50%", id="row by the same figure in another unit"),
+        pytest.param("What is the annual fee of the Regent Platinum?", CARDS, "USD 405", "USD 12", id="row by a name"),
+        pytest.param("What is the foreign currency surcharge of the Alder Debit?", CARDS, "1.95%", "USD 12", id="column by its name"),
+        pytest.param("How much is a cash withdrawal with the Alder Debit?", CARDS, "USD 3", "USD 5", id="row before column"),
+        pytest.param("存一年定期，标准利率是多少？", CHINESE, "1.45%", "1.20%", id="Chinese row by a figure"),
+        pytest.param("12个月存款的标准利率是多少？", CHINESE, "1.45%", "1.60%", id="Chinese column"),
+    ],
+)
+def test_only_the_row_and_column_asked_about_support_an_answer(question: str, cited: Passage, right: str, wrong: str) -> None:
+    assert table_check(right, [cited], question).passed
+    found = table_check(wrong, [cited], question)
+    assert not found.passed
+    assert found.detail.startswith("from the ")
+
+
+def test_the_complaint_names_both_rows() -> None:
+    found = table_check("2.50%", [RATES], "What do 12 months earn?")
+    assert found.detail == "from the row of 6 months; the question names 12, 12 months, as the row of 12 months does"
+
+
+@pytest.mark.parametrize(
+    ("question", "cited", "text"),
+    [
+        pytest.param("Which standard rate applies for more than 6 months?", RATES, "2.70%", id="a question that compares means another row than it names"),
+        pytest.param("Which card but the Regent Platinum has no high fee, outside promotions?", CARDS, "USD 12", id="one that excludes"),
+        pytest.param("超过六个月的标准利率是多少？", CHINESE, "1.45%", id="a Chinese one that compares"),
+        pytest.param("Which card has the lower annual fee?", CARDS, "Alder Debit", id="the first column names its rows"),
+        pytest.param("For which standard rate of 2.70% is the term 12 months?", RATES, "2.70%", id="a value that the question gives"),
+        pytest.param("What do 12 months earn?", TERMS, "2.50%", id="running text is not a table"),
+        pytest.param("What do 12 months earn?", RATES, "at most 2.50 per cent", id="words that stand nowhere to the letter"),
+        pytest.param("What applies?", RATES, "2.50%", id="a question that names no row"),
+        pytest.param(
+            "Which standard rate does a 12-month deposit earn?",
+            RATES,
+            "Term: 12 months | Standard rate: 2.70% | Rate for large deposits: 2.84%",
+            id="whole row",
+        ),
+        pytest.param("What do 12 months earn?", RATES, "", id="nothing"),
+    ],
+)
+def test_what_cannot_be_told_passes(question: str, cited: Passage, text: str) -> None:
+    assert table_check(text, [cited], question).passed
+
+
+def test_one_fitting_passage_is_enough() -> None:
+    assert table_check("2.50%", [RATES, TERMS], "What do 12 months earn?").passed
+    assert not table_check("2.50%", [RATES], "What do 12 months earn?").passed
