@@ -1,7 +1,9 @@
 """The prompt of an answer. Training and serving build it here, so an adapter never sees at serving time what it did not see in training.
 
-A prompt has a prefix (system text, passages, question), the same for every adapter, and a suffix (the task's instruction and
-the opening of the assistant's turn) where the adapter switches on. The engine puts its model's chat template around them.
+A prompt has a prefix (system text, passages, question), the same for every adapter, and a suffix (the task's instruction, the
+opening of the assistant's turn, where the adapter switches on, and the question once more). The engine puts its model's chat template
+around them. An activated adapter reads the prefix only as the bare base understood it; the repeated question is what it reads itself,
+and it learns from half as many questions with it (docs/decisions/0005).
 """
 
 from __future__ import annotations
@@ -32,11 +34,13 @@ class PromptPassage:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """``system`` and ``context`` are the prefix, ``instruction`` begins the suffix. All three are plain text: special tokens in them have no power."""
+    """``system`` and ``context`` are the prefix, ``instruction`` begins the suffix. ``opening`` is what the assistant's turn begins with where an
+    adapter writes it; the bare base model, which was not trained on it, goes without. All are plain text: special tokens in them have no power."""
 
     system: str
     context: str
     instruction: str
+    opening: str = ""
 
 
 def heading_of(title: str, heading_path: Sequence[str]) -> str:
@@ -55,4 +59,4 @@ def render(question: str, passages: Sequence[PromptPassage], instruction: str, h
     earlier = "".join(f"{'Asked before' if turn.role == 'user' else 'Answered before'}: {turn.content}\n" for turn in history)
     if not passages:
         return Prompt(PLAIN_SYSTEM, f"{earlier}{question}", "")
-    return Prompt(SYSTEM, f"{render_passages(passages)}\n\n{earlier}Question: {question}", f"\n{instruction}" if instruction else "")
+    return Prompt(SYSTEM, f"{render_passages(passages)}\n\n{earlier}Question: {question}", f"\n{instruction}" if instruction else "", f"{question}\n")

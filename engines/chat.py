@@ -17,19 +17,31 @@ _SYSTEM, _USER = "SYSTEMTEXTHERE", "USERTEXTHERE"
 
 @dataclass(frozen=True, slots=True)
 class EncodedPrompt:
-    """Token ids. ``shared`` is the same for every adapter, ``instruction`` belongs to the task, at ``invocation`` the adapter switches on."""
+    """Token ids. ``shared`` is the same for every adapter, ``instruction`` belongs to the task, at ``invocation`` the adapter switches on
+    and ``opening`` is what its answer begins with."""
 
     shared: list[int]
     instruction: list[int]
     invocation: list[int]
+    opening: list[int]
 
     @property
     def before_invocation(self) -> list[int]:
         return self.shared + self.instruction
 
     @property
+    def by_adapter(self) -> list[int]:
+        """What an activated adapter computes, and a plain one too."""
+        return self.invocation + self.opening
+
+    @property
     def all(self) -> list[int]:
-        return self.shared + self.instruction + self.invocation
+        return self.before_invocation + self.by_adapter
+
+    @property
+    def without_adapter(self) -> list[int]:
+        """The bare base model's prompt."""
+        return self.before_invocation + self.invocation
 
 
 class ChatEncoder:
@@ -65,7 +77,7 @@ class ChatEncoder:
             shared = self._special(self._start) + self.text(prompt.system) + self._special(self._between) + self.text(prompt.context)
         else:
             shared = self._special(self._between) + self.text(f"{prompt.system}\n\n{prompt.context}")
-        return EncodedPrompt(shared, self.text(prompt.instruction) + self._special(self._end_of_turn), self.invocation)
+        return EncodedPrompt(shared, self.text(prompt.instruction) + self._special(self._end_of_turn), self.invocation, self.text(prompt.opening))
 
     def text(self, text: str) -> list[int]:
         """Ids of plain text; special tokens written in it stay characters."""

@@ -52,6 +52,10 @@ class _Request:
     closed: bool = False  # nobody reads the events any more
 
     @property
+    def prompt_tokens(self) -> int:
+        return len(self.prompt.all if self.adapter else self.prompt.without_adapter)
+
+    @property
     def caller_left(self) -> bool:
         return self.cancelled is not None and self.cancelled.is_set()
 
@@ -242,7 +246,7 @@ class LocalGenerator:
         text = self._tokenizer.decode(ids, skip_special_tokens=True)
         if len(text) > len(shown):
             request.events.put(Token(text[len(shown) :]))
-        request.events.put(Draft(text, len(request.prompt.all), len(ids), reason))  # type: ignore[arg-type]
+        request.events.put(Draft(text, request.prompt_tokens, len(ids), reason))  # type: ignore[arg-type]
 
     def _likelihoods(self, request: _Request, before: str, labels: Sequence[str]) -> None:
         logits, cache = self._prefill(request)
@@ -266,9 +270,9 @@ class LocalGenerator:
             with self._adapter(None):
                 self._forward(request.prompt.before_invocation, cache)
             with self._adapter(request.adapter):
-                return self._forward(request.prompt.invocation, cache), cache
+                return self._forward(request.prompt.by_adapter, cache), cache
         with self._adapter(request.adapter):
-            return self._forward(request.prompt.all, cache), cache
+            return self._forward(request.prompt.all if request.adapter else request.prompt.without_adapter, cache), cache
 
     def _forward(self, ids: Sequence[int], cache: DynamicCache, *, every: bool = False) -> torch.Tensor:
         """Logits behind the last id, or behind every one; the cache grows by the ids."""

@@ -13,6 +13,7 @@ def test_passages_are_numbered_and_the_question_stands_last() -> None:
     assert prompt.system == SYSTEM
     assert prompt.context == ("[1] Fees > Accounts\nAccount: Basic | Monthly fee: CHF 4.00\n\n[2] 收费表\n月费: 4.00元\n\nQuestion: What is the fee?")
     assert prompt.instruction == "\nAnswer briefly."
+    assert prompt.opening == "What is the fee?\n"
     assert NOT_FOUND in SYSTEM
 
 

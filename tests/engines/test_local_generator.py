@@ -50,7 +50,10 @@ def adapters(generator: LocalGenerator, base: Any, tmp_path_factory: pytest.Temp
     folder = tmp_path_factory.mktemp("adapters")
     invocation = list(generator._encoder.invocation)
     kinds = {"plain": None, "activated": invocation, "other": invocation}
-    return {name: make_adapter(folder / name, base, generator.base_digest, seed=seed, invocation=kind) for seed, (name, kind) in enumerate(kinds.items(), 1)}
+    return {
+        name: make_adapter(folder / name, base, generator.base_digest, seed=seed, invocation=kind, strength=0.08)
+        for seed, (name, kind) in enumerate(kinds.items(), 1)
+    }
 
 
 def text_of(generator: LocalGenerator, prompt: Any, adapter: AdapterRef | None, options: GenerationOptions = SHORT) -> str:
@@ -61,7 +64,8 @@ def text_of(generator: LocalGenerator, prompt: Any, adapter: AdapterRef | None, 
 
 def by_peft(generator: LocalGenerator, base: Any, prompt: Any, adapter: AdapterRef | None) -> str:
     """The same prompt through PEFT's `generate`, without any cache of ours."""
-    ids = torch.tensor([generator._encoder.encode(prompt).all])
+    encoded = generator._encoder.encode(prompt)
+    ids = torch.tensor([encoded.all if adapter else encoded.without_adapter])
     if adapter is None:
         out = base.generate(input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=SHORT.max_tokens, do_sample=False)
     else:
@@ -121,7 +125,8 @@ def test_likelihoods_are_those_of_the_whole_forward(generator: LocalGenerator, b
         adapter = adapters[name] if name else None
         found = generator.label_likelihoods(PROMPTS[0], adapter, "Rating:", labels)
         model: Any = PeftModel.from_pretrained(base, adapter.path).eval() if adapter else base
-        start = generator._encoder.encode(PROMPTS[0]).all + generator._encoder.text("Rating:")
+        encoded = generator._encoder.encode(PROMPTS[0])
+        start = (encoded.all if adapter else encoded.without_adapter) + generator._encoder.text("Rating:")
         sums = []
         for label in labels:
             tokens = generator._encoder.text(label)
@@ -133,6 +138,19 @@ def test_likelihoods_are_those_of_the_whole_forward(generator: LocalGenerator, b
         expected = torch.softmax(torch.tensor(sums), 0).tolist()
         assert found == pytest.approx(expected, abs=1e-4)
         assert sum(found) == pytest.approx(1.0)
+
+
+def test_only_an_adapter_s_answer_begins_with_the_question(generator: LocalGenerator, adapters: dict[str, AdapterRef]) -> None:
+    question = "贝塔卡的年费是多少？"
+    encoded = generator._encoder.encode(render(question, PASSAGES, ""))
+    assert generator._tokenizer.decode(encoded.opening) == f"{question}\n"
+    assert encoded.all[-len(encoded.opening) :] == encoded.opening
+    counts = []
+    for adapter in (None, adapters["plain"], adapters["activated"]):
+        *_, draft = generator.generate(PROMPTS[1], adapter, SHORT)
+        assert isinstance(draft, Draft)
+        counts.append(draft.prompt_tokens)
+    assert counts == [len(encoded.all) - len(encoded.opening), len(encoded.all), len(encoded.all)]
 
 
 def test_special_tokens_in_a_text_have_no_power(generator: LocalGenerator) -> None:
