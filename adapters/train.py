@@ -27,7 +27,7 @@ from core.settings import Models
 from core.types import AdapterRef
 from engines.adapter_files import CONFIG, MANIFEST, WEIGHTS, read_adapter
 from engines.chat import ChatEncoder
-from engines.compute import prepare
+from engines.compute import prepare, torch_dtype
 from engines.models import ModelFolder, locate
 
 
@@ -56,14 +56,14 @@ def train(
         raise BadInput(f"{target} exists already", param="--out")
     folder = locate(models.generation, cache)
     prepare(models.threads)
-    # fp32 whatever serving uses: small steps vanish in bf16
-    base: Any = AutoModelForCausalLM.from_pretrained(folder.path, dtype=torch.float32, use_safetensors=True, local_files_only=True)
+    base: Any = AutoModelForCausalLM.from_pretrained(folder.path, dtype=torch_dtype(models.dtype), use_safetensors=True, local_files_only=True)
     if torch.cuda.is_available():
         base = base.cuda()
     tokenizer = AutoTokenizer.from_pretrained(folder.path, local_files_only=True)
     encoder = ChatEncoder(tokenizer)
     modules = "all-linear" if task.lora.target_modules == "all-linear" else list(task.lora.target_modules)
     torch.manual_seed(task.training.seed)
+    # PEFT keeps the adapter's weights in fp32 whatever the base has
     model = get_peft_model(base, LoraConfig(task_type="CAUSAL_LM", r=task.lora.r, lora_alpha=task.lora.alpha, target_modules=modules))
     model.eval()  # no dropout anywhere
     if start_from is not None:
@@ -92,7 +92,10 @@ def _write(model: Any, encoder: ChatEncoder, task: Task, base_name: str, manifes
         if task.lora.kind == "alora":
             config.alora_invocation_tokens = list(encoder.invocation)
         config.save_pretrained(made)
-        weights = {name: tensor.detach().to("cpu", torch.bfloat16).contiguous() for name, tensor in get_peft_model_state_dict(model).items()}
+        weights = {
+            name: tensor.detach().to("cpu", torch.bfloat16).contiguous()
+            for name, tensor in get_peft_model_state_dict(model, save_embedding_layers=False).items()
+        }
         save_file(weights, made / WEIGHTS, metadata={"format": "pt"})
         (made / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf8")
         for path in made.iterdir():
@@ -120,6 +123,7 @@ def _manifest(task: Task, version: int, models: Models, folder: ModelFolder, sta
             "tokens": progress.tokens,
             "seconds": round(progress.seconds),
             "device": torch.cuda.get_device_name() if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads",
+            "base_dtype": str(torch_dtype(models.dtype)).removeprefix("torch."),
             "curve": progress.curve,
         },
         "libraries": {name: package_version(name) for name in ("torch", "transformers", "peft")},

@@ -20,8 +20,8 @@ from core.text.markers import marker
 from core.text.places import place_of
 from core.text.sentences import sentences
 
-#: questions per group at most; more of them would see the same passages too often
-MOST = 20
+#: questions per group at most: more of them see the same passages too often, and attention between rows that may not see each other costs their square
+MOST = 9
 _REFUSALS = 0.22
 
 

@@ -21,10 +21,9 @@ class _Record(BaseModel):
 
 
 class Grounding(_Record):
-    """``drop`` leaves out a sentence that fails a check, ``refuse`` the whole answer. Figures of the question may count as given."""
+    """``drop`` leaves out a sentence that fails a check, ``refuse`` the whole answer."""
 
     policy: Literal["drop", "refuse"]
-    may_cite_question: bool = False
 
 
 class Lora(_Record):

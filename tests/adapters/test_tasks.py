@@ -82,7 +82,6 @@ def test_folders_with_a_task_file_are_tasks(folder: Path) -> None:
     assert list(loaded) == ["fees"]
     assert loaded["fees"].examples == {"en": ("How much is it?",), "zh": ("多少钱？",)}
     assert loaded["fees"].lora.r == 16
-    assert not loaded["fees"].grounding.may_cite_question
 
 
 @pytest.mark.parametrize(
