@@ -118,13 +118,13 @@ def serve(
 ) -> None:
     """Serve the REST interface, with an ingest worker beside it, until stopped."""
     from assistant.bootstrap import open_application
-    from assistant.serve import bound, ended_by_sigterm
+    from assistant.serve import address, bound, ended_by_sigterm
     from assistant.serve import serve as run
 
     found = environment(context)
     settings = _listening(found.settings, host, port)
     with ended_by_sigterm(), bound(settings.service) as sockets, open_application(settings, lambda line: errors.print(line)) as application:
-        run(application, sockets, found.config, lambda port: errors.print(f"serving on http://{settings.service.host}:{port}"))
+        run(application, sockets, found.config, lambda port: errors.print(f"serving on {address(settings.service.host, port)}"))
 
 
 def demo(

@@ -58,6 +58,11 @@ def serve(application: Application, sockets: Sequence[socket.socket], config: Pa
             raise _cannot_listen(settings.host, settings.port, error) from error
 
 
+def address(host: str, port: int) -> str:
+    """The URL of a listening service; IPv6 addresses stand in brackets (RFC 3986, 3.2.2)."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 @contextmanager
 def bound(settings: Service) -> Iterator[list[socket.socket]]:
     """Sockets for all addresses of the host. Nobody can connect yet; that the port is taken is known before models are loaded.
@@ -143,7 +148,7 @@ def worker(config: Path | None) -> Iterator[None]:
 
 
 def _keep(config: Path | None, stop: threading.Event) -> None:
-    command = [sys.executable, "-m", "core", *(["--config", str(config)] if config else []), "ingest", "worker"]
+    command = [sys.executable, "-m", "core", *(["--config", str(config)] if config else []), "ingest", "worker", "--parent", str(os.getpid())]
     pause = 1.0
     while not stop.is_set():
         # in a group of its own, so that Ctrl-C is told to the service alone, which ends its worker

@@ -98,11 +98,12 @@ def _report(results: list[FileResult], timings: dict[str, float], as_json: bool)
 def _worker(
     context: typer.Context,
     until_idle: Annotated[bool, typer.Option("--until-idle", help="End when no job waits, instead of waiting for the next.")] = False,
+    parent: Annotated[int | None, typer.Option(help="End when this process, which started the worker, is gone.")] = None,
 ) -> None:
     """Take uploaded documents in, one job after another, until stopped."""
     from ingest.worker import work
 
-    work(environment(context).settings, until_idle=until_idle)
+    work(environment(context).settings, until_idle=until_idle, parent=parent)
 
 
 def _rebuild(context: typer.Context, as_json: Json = False) -> None:

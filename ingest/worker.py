@@ -25,8 +25,12 @@ POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS = 5.0
 
 
-def work(settings: Settings, *, until_idle: bool = False) -> None:
-    """Claim jobs and do them until told to stop (SIGTERM, SIGINT, or the parent that started it is gone)."""
+def work(settings: Settings, *, until_idle: bool = False, parent: int | None = None) -> None:
+    """Claim jobs and do them until told to stop (SIGTERM, SIGINT, or the parent that started it is gone).
+
+    Args:
+        parent: process id of the service that started the worker, which may be gone before the worker can ask; default: whoever is its parent now.
+    """
     stop = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -35,7 +39,7 @@ def work(settings: Settings, *, until_idle: bool = False) -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     name = f"{socket.gethostname()}:{os.getpid()}"
-    parent = os.getppid()
+    parent = os.getppid() if parent is None else parent
     with open_parts(settings, log.info) as parts, ParserProcess(settings.ingest) as parser:
         while not stop.is_set() and os.getppid() == parent:
             try:

@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 import assistant.bootstrap
+from assistant.serve import address as url_of
 from assistant.serve import bound
 from core import cli
 from core.errors import Unavailable
@@ -249,6 +250,10 @@ def test_an_address_that_is_none_of_this_machine_is_told() -> None:
 
 def address(host: str, port: int = 0) -> ServiceSettings:
     return ServiceSettings.model_validate({"host": host, "port": port})
+
+
+def test_an_ipv6_address_stands_in_brackets() -> None:
+    assert [url_of("127.0.0.1", 80), url_of("::1", 8080)] == ["http://127.0.0.1:80", "http://[::1]:8080"]
 
 
 def test_port_0_is_a_free_port_the_same_for_all_addresses_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:

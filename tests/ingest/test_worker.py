@@ -112,6 +112,13 @@ def test_without_jobs_an_idle_worker_ends(settings: Settings, monkeypatch: pytes
     run(settings, monkeypatch, before=lambda: pytest.fail("nothing to embed"))
 
 
+def test_a_worker_whose_service_was_gone_before_it_began_takes_no_job(settings: Settings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = queue(settings, catalogue, FILES)
+    monkeypatch.setattr("ingest.worker.open_parts", functools.partial(open_parts, embedder=_Embedder(lambda: None)))  # type: ignore[arg-type]
+    work(settings, parent=os.getpid())  # no child of itself; without the check it would wait for jobs for ever
+    assert catalogue.jobs.get(job).state is JobState.QUEUED
+
+
 @pytest.mark.parametrize("where", ["embed", "store"])
 def test_a_killed_workers_job_is_ended_by_another(where: str, settings: Settings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = queue(settings, catalogue, FILES)
