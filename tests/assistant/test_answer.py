@@ -328,7 +328,7 @@ def test_a_passage_that_is_larger_than_the_budget_is_passed_over(running: Runnin
 def test_a_given_passage_that_is_larger_than_the_budget_is_named(running: Running) -> None:
     application, _ = running
     monster = replace(GUIDE[0], rank=2, text="费" * 8000)
-    with pytest.raises(BadInput, match="passage 2 has 2008 tokens, more than the 1800 that all passages may have") as error:
+    with pytest.raises(BadInput, match="passage 2 has 2008 tokens, more than the 700 that all passages may have") as error:
         application.assistant.answer(replace(loan_request(), passages=(*GUIDE, monster)))
     assert (error.value.code, error.value.param) == ("context_length_exceeded", "passages")
 
