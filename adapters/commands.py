@@ -10,7 +10,7 @@ from rich.table import Table
 
 from core.cli import Json, console, environment, errors, print_json, progress
 from core.errors import BadInput
-from core.settings import Settings
+from core.settings import Settings, make_home
 
 if TYPE_CHECKING:
     from engines.catalogue import Catalogue
@@ -62,6 +62,7 @@ def _train(
     from engines.models import locate
 
     settings = environment(context).settings
+    make_home(settings)
     task = find_task(name)
     catalogue = _catalogue(settings, locate(settings.models.generation, settings.home / "cache").digest)
     version = catalogue.adapters.next_version(name)

@@ -29,7 +29,8 @@ def register(registry: AdapterRegistry, ref: AdapterRef) -> None:
 
 
 def register_released(registry: AdapterRegistry, base_digest: str | None) -> list[AdapterRef]:
-    """Register the released adapters that the catalogue does not know, and activate the newest of a name that has no active one.
+    """Register the released adapters that the catalogue does not know, and activate the newest of a name that has no active one, or whose active
+    one was released with an earlier program and is gone.
 
     Only those of the base model in use are activated; none where ``base_digest``, which names it, is not known. A released version
     that is known already but lay elsewhere, because the program moved, is found again. One whose number was taken by an adapter
@@ -52,8 +53,13 @@ def register_released(registry: AdapterRegistry, base_digest: str | None) -> lis
         elif not registry.relocate(ref):
             log.warning("released adapter %s is not registered: that version was trained here, in %s", ref, before.path)
     infos = registry.all()
-    active = {info.ref.name for info in infos if info.state == "active"}
+    gone = [info.ref for info in infos if info.state == "active" and not Path(info.ref.path).exists()]
+    active = {info.ref.name for info in infos if info.state == "active" and info.ref not in gone}
     for info in infos:
         if info.ref.name not in active and info.manifest["base"]["digest"] == base_digest and Path(info.ref.path).is_relative_to(released):
+            if not Path(info.ref.path).exists():
+                continue
             registry.activate(info.ref.name, info.ref.version)
+    for ref in gone:
+        log.warning("adapter %s is no longer in %s; the released ones answer in its place", ref, ref.path)
     return added

@@ -23,6 +23,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from adapters.tasks import Task
 from adapters.training import Progress, Trainer
 from core.errors import BadInput
+from core.prompts import FORM
 from core.settings import Models
 from core.types import AdapterRef
 from engines.adapter_files import CONFIG, MANIFEST, WEIGHTS, read_adapter
@@ -113,6 +114,7 @@ def _manifest(task: Task, version: int, models: Models, folder: ModelFolder, sta
         "name": task.name,
         "version": version,
         "kind": task.lora.kind,
+        "prompt_form": FORM,
         "base": {"name": models.generation, "digest": folder.digest, "text_digest": folder.text_digest},
         "start": {"adapter": str(start), "digest": start.digest} if start else None,
         "task": task.model_dump(mode="json", exclude={"examples"}),

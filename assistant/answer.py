@@ -145,10 +145,16 @@ class Assistant:
         return self.retriever.search(request.query, request.top_k) if request.use_rag else None
 
     def _small_enough(self, given: tuple[Passage, ...]) -> tuple[Passage, ...]:
+        """Passages that a caller gives are all read, or the request is refused: one left out silently may be the one that answers."""
+        most = self.generation.passage_tokens
+        total = 0
         for passage in given:
-            if (tokens := self._tokens(passage)) > self.generation.passage_tokens:
+            tokens = self._tokens(passage)
+            total += tokens
+            if tokens > most or total > most:
+                which = f"passage {passage.rank} has {tokens} tokens" if tokens > most else f"passages 1 to {passage.rank} have {total} tokens together"
                 raise BadInput(
-                    f"passage {passage.rank} has {tokens} tokens, more than the {self.generation.passage_tokens} that all passages may have; shorten it",
+                    f"{which}, more than the {most} that all passages may have (generation.passage_tokens); send less text",
                     code="context_length_exceeded",
                     param="passages",
                 )

@@ -16,7 +16,7 @@ from assistant.evidence import EvidenceJudge
 from assistant.retrieve import Retriever
 from assistant.route import OUTSIDE, RouteModel, Router, fit
 from core.errors import SettingsError
-from core.settings import Settings
+from core.settings import Settings, make_home
 from engines.embedder import SentenceEmbedder
 from engines.local_generator import LocalGenerator
 from engines.parts import Parts, open_parts
@@ -49,6 +49,7 @@ class LoadedModels:
 @contextmanager
 def load_models(settings: Settings, notify: Callable[[str], None] = lambda _: None) -> Iterator[LoadedModels]:
     """Load the models of the settings for several applications."""
+    make_home(settings)
     cache = settings.home / "cache"
     generator = LocalGenerator.load(settings.models, settings.generation, cache, notify)
     try:

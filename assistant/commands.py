@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,17 +12,18 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from core.cli import FAILED, Json, console, environment, errors, print_json
+from core.cli import FAILED, Json, console, environment, errors, print_json, status
 from core.errors import BadInput
 from core.settings import Settings
 from core.types import Principal
 
 if TYPE_CHECKING:
+    from assistant.bootstrap import Application
     from engines.catalogue import Catalogue
 
 Groups = Annotated[str, typer.Option(help="Ask as somebody of these groups (names separated by commas); everybody may read public documents.")]
 AsOf = Annotated[str | None, typer.Option(help="The day whose rules are asked for, YYYY-MM-DD; default: today.")]
-TopK = Annotated[int, typer.Option(min=1, max=20, help="Passages to retrieve at most.")]
+TopK = Annotated[int | None, typer.Option(min=1, max=20, help="Passages to retrieve at most; default: the settings.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -52,13 +53,12 @@ def ask(
     adapter: Annotated[str, typer.Option(help="auto, base, NAME or NAME@VERSION.")] = "auto",
     groups: Groups = "",
     as_of: AsOf = None,
-    top_k: TopK = 5,
+    top_k: TopK = None,
     no_rag: Annotated[bool, typer.Option("--no-rag", help="Answer without documents; the answer is unchecked.")] = False,
     as_json: Json = False,
 ) -> None:
     """Answer a question from the documents."""
     from assistant.answer import Request
-    from assistant.bootstrap import open_application
     from assistant.guard import checked_question
     from assistant.wire import ADAPTER, answer_out
     from core.types import Query
@@ -67,9 +67,9 @@ def ask(
     text = checked_question(question, settings.service.max_question)
     _matches(ADAPTER, adapter, "--adapter", "auto, base, NAME or NAME@VERSION")
     day = _day(as_of)
-    with open_application(settings, lambda line: errors.print(line)) as application:
+    with _opened(settings) as application, status("answering"):
         query = Query(text, _operator(groups), day or application.today())
-        answer = application.assistant.answer(Request(query, adapter, not no_rag, top_k))
+        answer = application.assistant.answer(Request(query, adapter, not no_rag, top_k or settings.retrieval.top_k))
     document = answer_out(answer)
     if as_json:
         print_json(document.model_dump(mode="json"))
@@ -84,11 +84,10 @@ def search(
     query: Annotated[str, typer.Argument(metavar="QUERY")],
     groups: Groups = "",
     as_of: AsOf = None,
-    top_k: TopK = 5,
+    top_k: TopK = None,
     as_json: Json = False,
 ) -> None:
     """Find passages."""
-    from assistant.bootstrap import open_application
     from assistant.guard import checked_question
     from assistant.wire import search_out
     from core.types import Query
@@ -96,11 +95,11 @@ def search(
     settings = environment(context).settings
     text = checked_question(query, settings.service.max_question)
     day = _day(as_of)
-    with open_application(settings, lambda line: errors.print(line)) as application:
+    with _opened(settings) as application, status("searching"):
         started = time.perf_counter()
         asked = Query(text, _operator(groups), day or application.today())
         assistant = application.assistant
-        found = assistant.retriever.search(asked, top_k)
+        found = assistant.retriever.search(asked, top_k or settings.retrieval.top_k)
         assistant.audit.searched(assistant.audit.new_id(), asked, found.passages, assistant.sequence())
         document = search_out(text, asked.as_of, found, time.perf_counter() - started, with_score=True)
     if as_json:
@@ -117,13 +116,12 @@ def serve(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one; default: the settings.")] = None,
 ) -> None:
     """Serve the REST interface, with an ingest worker beside it, until stopped."""
-    from assistant.bootstrap import open_application
     from assistant.serve import address, bound, ended_by_sigterm
     from assistant.serve import serve as run
 
     found = environment(context)
     settings = _listening(found.settings, host, port)
-    with ended_by_sigterm(), bound(settings.service) as sockets, open_application(settings, lambda line: errors.print(line)) as application:
+    with ended_by_sigterm(), bound(settings.service) as sockets, _opened(settings) as application:
         run(application, sockets, found.config, lambda port: errors.print(f"serving on {address(settings.service.host, port)}"))
 
 
@@ -270,6 +268,17 @@ def _audit_show(
         return
     for document in documents:
         console.print_json(data=document, ensure_ascii=False)
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Application]:
+    """The application; what takes long is told while it lasts."""
+    from assistant.bootstrap import open_application
+
+    with ExitStack() as stack:
+        with status("loading the models"):
+            application = stack.enter_context(open_application(settings, lambda line: errors.print(line)))
+        yield application
 
 
 def _operator(groups: str) -> Principal:

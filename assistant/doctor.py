@@ -11,7 +11,7 @@ from functools import partial
 from importlib.util import find_spec
 
 from core.errors import BankassistError, Unavailable
-from core.settings import Settings
+from core.settings import Settings, make_home
 
 #: what each role imports, by the extra that brings it
 _EXTRAS = {
@@ -20,6 +20,8 @@ _EXTRAS = {
     "elastic": ("elasticsearch",),
     "samples": ("reportlab",),
 }
+#: what a service with its worker does without
+_OPTIONAL = {"elastic": "to search in Elasticsearch", "samples": "to write sample banks"}
 _FREE_GIB = 3
 
 
@@ -41,7 +43,10 @@ def examine(settings: Settings) -> list[Finding]:
     for extra, modules in _EXTRAS.items():
         missing = [module for module in modules if find_spec(module) is None]
         remedy = f"pip install -c constraints.txt 'bankassist[{extra}]'" if missing else ""
-        findings.append(Finding(f"extra {extra}", not missing, f"lacks {', '.join(missing)}" if missing else f"{len(modules)} packages", remedy))
+        detail = f"lacks {', '.join(missing)}" if missing else f"{len(modules)} packages"
+        if missing and extra in _OPTIONAL:
+            detail, remedy = f"{detail}, needed only {_OPTIONAL[extra]} ({remedy})", ""
+        findings.append(Finding(f"extra {extra}", not missing or extra in _OPTIONAL, detail, remedy))
     findings.append(_try("home folder", lambda: _home(settings), f"make {settings.home} a folder with room that can be written, or set BANKASSIST_HOME to one"))
     for kind, name in (("generation", settings.models.generation), ("embedding", settings.models.embedding)):
         remedy = f"install what is lacking above, or set BANKASSIST_MODELS__{kind.upper()} to a bundled model or a sound folder"
@@ -60,7 +65,7 @@ def _try(name: str, look: Callable[[], str], remedy: str) -> Finding:
 
 
 def _home(settings: Settings) -> str:
-    settings.home.mkdir(parents=True, exist_ok=True)
+    make_home(settings)
     probe = settings.home / ".doctor"
     probe.write_text("", encoding="utf8")
     probe.unlink()

@@ -64,6 +64,8 @@ class RatingChecker:
         marked = split_markers(text)
         valid = tuple(number for number in marked.numbers if 1 <= number <= len(self.passages))
         match = _REASON.fullmatch(marked.text)
+        if self.rating is not None:
+            return Sentence(marked.text, valid, (Check("form", False, "nothing may follow the rating"),), len(quantities(marked.text)))
         if match is None or len(valid) != 1:
             problem = "not of the form MEASURE VALUE: RATING, LIMIT [PASSAGE]"
             return Sentence(marked.text, valid, (Check("form", False, problem),), len(quantities(marked.text)))
@@ -123,7 +125,7 @@ def _label_near(passage: str, start: int, end: int) -> str | None:
     line = passage[passage.rfind("\n", 0, start) + 1 : start]
     row = line.rpartition("\n")[2]
     before = list(_LABEL.finditer(row))
-    after = _LABEL.search(passage[end : end + 8].split("\n")[0])
+    after = _LABEL.search(re.split(r"[\n|]", passage[end : end + 8])[0])  # not of the next line or cell
     if row.startswith(("Rating:", "Risk:", "评级:", "风险等级:")) and before:
         return _BAND[before[0][0].lower()]  # a table with a row per rating
     if after and after[2]:

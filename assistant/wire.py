@@ -39,14 +39,14 @@ class AnswerRequest(_In):
     adapter: Annotated[str, Field(pattern=ADAPTER)] = Field("auto", description="auto, base, NAME or NAME@VERSION")
     use_rag: bool = Field(True, description="false needs the scope `generate` and gives an unchecked answer")
     as_of: date | None = Field(None, description="the day whose rules are asked for; default: today in the bank's time zone")
-    top_k: int = Field(5, ge=1, le=20, description="passages to retrieve at most")
+    top_k: int | None = Field(None, ge=1, le=20, description="passages to retrieve at most; default: the setting retrieval.top_k, which is 5")
     history: list[TurnIn] = Field(default_factory=list, description="earlier turns of the conversation, oldest first")
     stream: bool = Field(False, description="server-sent events: route, passages, sentence, answer, error")
 
 
 class SearchRequest(_In):
     query: str
-    top_k: int = Field(5, ge=1, le=20)
+    top_k: int | None = Field(None, ge=1, le=20, description="passages to find at most; default: the setting retrieval.top_k, which is 5")
     as_of: date | None = None
 
 
@@ -405,6 +405,12 @@ def adapter_out(info: AdapterInfo, task: Task) -> AdapterOut:
     )
 
 
+def _last_loss(curve: object) -> object:
+    """Where training ended: the loss on questions that were kept back."""
+    last = curve[-1] if isinstance(curve, list) and curve else None
+    return last.get("development_loss") if isinstance(last, dict) else None
+
+
 def _figures(manifest: Mapping[str, Any]) -> dict[str, int | float]:
     """The numbers of an adapter; a manifest from elsewhere may lack them."""
     lora = manifest.get("task", {}).get("lora", {})
@@ -415,5 +421,6 @@ def _figures(manifest: Mapping[str, Any]) -> dict[str, int | float]:
         "questions": training.get("questions"),
         "tokens": training.get("tokens"),
         "training_seconds": training.get("seconds"),
+        "development_loss": _last_loss(training.get("curve")),
     }
     return {name: value for name, value in named.items() if isinstance(value, int | float)}

@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -65,6 +65,13 @@ def progress(label: str, total: int | None, *, quiet: bool = False) -> Iterator[
     with Progress(*columns, console=errors, disable=quiet or not errors.is_terminal, transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda steps=1: bar.advance(task, steps)
+
+
+@contextmanager
+def status(label: str) -> Iterator[None]:
+    """What is being done and cannot be counted, shown on stderr while it lasts; nothing without a terminal."""
+    with errors.status(label) if errors.is_terminal else nullcontext():
+        yield
 
 
 def build() -> typer.Typer:

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 from core.types import Turn
 
+#: counts the forms that prompts have had: an adapter answers only prompts of the form that it was trained on. Raise it with every change to what is read
+FORM = 2
+
 #: what the model writes when the passages do not hold the answer, in either language
 NOT_FOUND = "Not in the documents."
 

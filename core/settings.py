@@ -99,6 +99,11 @@ class Settings(BaseSettings):
     service: Service = Service()
 
 
+def make_home(settings: Settings) -> None:
+    """Make the home folder if it is not there: for its owner alone, since documents and keys will lie in it."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
 def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
     """The settings of this process: environment over file over defaults.
 

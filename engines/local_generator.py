@@ -24,7 +24,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from core.errors import BadInput, BankassistError, CallerLeft, Overloaded, Unavailable
 from core.ports import GenerationOptions, Token
-from core.prompts import Prompt
+from core.prompts import FORM, Prompt
 from core.settings import Generation, Models
 from core.types import AdapterRef, Draft
 from engines.adapter_files import AdapterFiles, read_adapter
@@ -309,6 +309,11 @@ class LocalGenerator:
             raise Unavailable(
                 f"adapter {adapter} was trained on another base model ({files.base_digest[:12]}) than the one loaded ({self.base_digest[:12]})",
                 code="adapter_wrong_base",
+            )
+        if (form := files.manifest.get("prompt_form")) != FORM:
+            raise Unavailable(
+                f"adapter {adapter} was trained on prompts of form {form}, this program writes form {FORM}; train it again, or take the released one",
+                code="adapter_wrong_prompt",
             )
         try:
             self._add(adapter, files)

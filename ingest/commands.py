@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from core.cli import DONE, FAILED, PARTLY_DONE, Json, console, environment, errors, print_json, progress
+from core.cli import DONE, FAILED, PARTLY_DONE, Json, console, environment, errors, print_json, progress, status
 from core.errors import BadInput
 from core.types import FileResult, FileState
 
@@ -45,6 +45,7 @@ def _files(
     valid_from: Annotated[str | None, typer.Option(help="First day on which they apply, YYYY-MM-DD.")] = None,
     valid_until: Annotated[str | None, typer.Option(help="First day on which they no longer apply.")] = None,
     product: Annotated[str | None, typer.Option(help="The product that they are about.")] = None,
+    restore: Annotated[bool, typer.Option("--restore", help="Take in also what was withdrawn; without it a withdrawn document stays out.")] = False,
     as_json: Json = False,
 ) -> None:
     """Read, cut, embed and store files; unchanged ones are left alone. Exit code 3 when some were refused, 1 when all were."""
@@ -62,7 +63,7 @@ def _files(
     started = time.perf_counter()
     results: list[FileResult] = []
     with open_parts(settings, lambda text: errors.print(text)) as parts, ParserProcess(settings.ingest) as parser:
-        pipeline = Pipeline(parts.catalogue, parts.files, lambda: parts.embedder, parser, settings.ingest, lambda: parts.embedder_digest)
+        pipeline = Pipeline(parts.catalogue, parts.files, lambda: parts.embedder, parser, settings.ingest, lambda: parts.embedder_digest, restore=restore)
         with progress("ingest", len(sources)) as advance:
             for source in sources:
                 results.append(pipeline.ingest(source))
@@ -84,6 +85,9 @@ def _report(results: list[FileResult], timings: dict[str, float], as_json: bool)
     if as_json:
         print_json({"state": state, "counts": numbers, "files": [file_document(result) for result in results], "timings": timings})
     else:
+        for result in results:
+            if result.state is FileState.INDEXED and (result.version or 1) > 1:
+                console.print(f"{result.path}: version {result.version} of {result.document_id}", markup=False, soft_wrap=True)
         for result in refused:
             errors.print(f"[red]refused[/] {escape(f'{result.path}: {result.reason}')}")
         if numbers["indexed"] or refused:
@@ -111,7 +115,7 @@ def _rebuild(context: typer.Context, as_json: Json = False) -> None:
     from engines.parts import open_parts
 
     started = time.perf_counter()
-    with open_parts(environment(context).settings, lambda text: errors.print(text)) as parts:
+    with status("making the index"), open_parts(environment(context).settings, lambda text: errors.print(text)) as parts:
         chunks = parts.index.rebuild()
         sequence = parts.index.sequence
     seconds = round(time.perf_counter() - started, 2)
@@ -125,7 +129,7 @@ def _verify(context: typer.Context, as_json: Json = False) -> None:
     """Compare the index with the catalogue. Exit code 1 when they differ, or when chunks cannot be found because another model embedded them."""
     from engines.parts import open_parts
 
-    with open_parts(environment(context).settings, lambda text: errors.print(text)) as parts:
+    with status("comparing"), open_parts(environment(context).settings, lambda text: errors.print(text)) as parts:
         index = parts.index
         index.refresh()
         expected = {entry.chunk_id for entry in parts.catalogue.documents.index_entries(parts.embedder_digest)}

@@ -62,8 +62,7 @@ class ParserProcess:
         Raises:
             DocumentRefused: as :func:`parse`, or the parser died or took too long.
         """
-        if len(content) > self._max_bytes:
-            raise DocumentRefused(f"the file has {len(content):,} bytes, more than the limit of {self._max_bytes:,}", code="too_large")
+        self.check_size(len(content))
         pipe = self._start()
         try:
             pipe.send((name, content, self._limits))
@@ -79,6 +78,11 @@ class ParserProcess:
             return answer
         message, code = answer
         raise DocumentRefused(message, code=code)
+
+    def check_size(self, size: int) -> None:
+        """Raises DocumentRefused for a file of more bytes than the settings allow, before anything of it is read."""
+        if size > self._max_bytes:
+            raise DocumentRefused(f"the file has {size:,} bytes, more than the limit of {self._max_bytes:,}", code="too_large")
 
     def close(self) -> None:
         """End the child."""

@@ -39,6 +39,7 @@ class SourceFile:
     metadata: Mapping[str, Any]
     place: str
     uploaded: bool = False
+    size: Callable[[], int] | None = None  # bytes, known before they are read
 
 
 @dataclass
@@ -63,6 +64,7 @@ class Pipeline:
     Args:
         embedder_digest: known before the embedder is loaded, which unchanged files do not need.
         readable: the groups whose documents the uploader may read; None is all.
+        restore: take in also what was withdrawn with the same bytes and metadata.
     """
 
     def __init__(
@@ -74,7 +76,10 @@ class Pipeline:
         settings: Ingest,
         embedder_digest: Callable[[], str] | None = None,
         readable: frozenset[str] | None = None,
+        *,
+        restore: bool = False,
     ) -> None:
+        self._restore = restore
         self._catalogue = catalogue
         self._files = files
         self._load_embedder = embedder
@@ -98,6 +103,8 @@ class Pipeline:
             raise DocumentRefused("the file's name is not in UTF-8; give it another name", code="unreadable")
         metadata = parse_metadata(dict(source.metadata), source.name, self._readable)
         try:
+            if source.size is not None:
+                self._parser.check_size(source.size())
             content = source.load()
         except OSError as error:
             raise DocumentRefused(f"the file cannot be opened: {error.strerror or error}", code="unreadable") from error
@@ -107,6 +114,11 @@ class Pipeline:
         started = self.stages.add("read", started)
         if known is not None:
             return FileResult(source.name, FileState.UNCHANGED, document_id=document_id, version=known.version, chunks=known.chunks)
+        if not self._restore and (number := self._catalogue.documents.withdrawn(document_id, digest, metadata_digest(metadata))) is not None:
+            raise DocumentRefused(
+                f"{document_id} was withdrawn with these bytes, as version {number}, and stays so; `bankassist ingest --restore` takes it in again",
+                code="withdrawn",
+            )
 
         parsed = self._parser.parse(source.name, content)
         started = self.stages.add("parse", started)

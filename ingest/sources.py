@@ -44,7 +44,7 @@ def _folder(folder: Path, common: Mapping[str, Any]) -> Iterator[SourceFile]:
 
 
 def _source(name: str, path: Path, metadata: Mapping[str, Any]) -> SourceFile:
-    return SourceFile(name, path.read_bytes, metadata, printable(str(path.absolute())))
+    return SourceFile(name, path.read_bytes, metadata, printable(str(path.absolute())), size=lambda: path.stat().st_size)
 
 
 def _manifest(folder: Path) -> dict[str, Mapping[str, Any]]:

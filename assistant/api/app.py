@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -26,16 +24,10 @@ def create_app(application: Application) -> FastAPI:
     metrics = Metrics(lambda: application.generator.waiting, lambda: application.parts.index.sequence, catalogue.jobs.waiting)
     shared = ServiceState(application, metrics)
 
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
-        shared.stopping = True
-
     app = FastAPI(
         title="bankassist",
         version=version("bankassist"),
         description="Answers banking questions from the bank's own documents.",
-        lifespan=lifespan,
         openapi_url="/openapi.json" if settings.service.docs else None,
         docs_url=None,  # the usual pages load their scripts from another host
         redoc_url=None,

@@ -6,10 +6,8 @@ import { words } from "./language.js";
 import { may } from "./session.js";
 import { turn } from "./turn.js";
 
-const LONGEST = 4000;
-
 export function askView() {
-  const question = element("textarea", { id: newId(), rows: 3, required: true, maxlength: LONGEST, onkeydown: sendOnEnter });
+  const question = element("textarea", { id: newId(), rows: 3, required: true, onkeydown: sendOnEnter });
   const asOf = element("input", { id: newId(), type: "date", min: "1900-01-01", max: "2999-12-31" });
   const adapter = element("select", { id: newId() }, element("option", { value: "auto" }, words.automatic), element("option", { value: "base" }, words.onlyBaseModel));
   const form = element("form", { class: "ask", onsubmit: submit });

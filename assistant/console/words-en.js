@@ -165,7 +165,7 @@ export const words = {
   noAdapters: "There is no adapter that this key may use.",
   adapterStates: { active: "active", candidate: "candidate", retired: "retired" },
   adapterKinds: { alora: "activated LoRA", lora: "LoRA" },
-  figures: { rank: "Rank", alpha: "Alpha", questions: "Training questions", tokens: "Training tokens", training_seconds: "Training, seconds" },
+  figures: { rank: "Rank", alpha: "Alpha", questions: "Training questions", tokens: "Training tokens", training_seconds: "Training, seconds", development_loss: "Loss on questions kept back" },
   kind: "Kind",
   created: "Made",
   activated: "Active since",

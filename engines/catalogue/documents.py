@@ -102,6 +102,13 @@ class Documents:
             same = _same(connection, document_id, content_digest, metadata_digest)
             return same.published(False) if same and not _without_vectors(connection, embedder, chunks.c.version_id == same.key) else None
 
+    def withdrawn(self, document_id: str, content_digest: str, metadata_digest: str) -> int | None:
+        """The number of a withdrawn version with the same bytes and metadata, if there is one: somebody took it out, and taking a folder in
+        again must not bring it back."""
+        same = and_(versions.c.document_id == document_id, versions.c.content_digest == content_digest, versions.c.metadata_digest == metadata_digest)
+        with self._database.read() as connection:
+            return connection.scalar(select(func.max(versions.c.number)).where(same, versions.c.state == "withdrawn"))
+
     def known_vectors(self, embedder: str, input_digests: Sequence[str]) -> dict[str, Vectors]:
         """Vectors that exist already for the same embedded text, by its digest."""
         found: dict[str, Vectors] = {}

@@ -88,6 +88,17 @@ def test_what_the_operator_activated_stays_active(released: Path, catalogue: Cat
     assert catalogue.adapters.get("compliance").ref.version == 1
 
 
+def test_where_the_active_version_is_gone_the_newest_released_one_answers(released: Path, catalogue: Catalogue, caplog: pytest.LogCaptureFixture) -> None:
+    """A program of a later release has other folders."""
+    adapter(released / "compliance" / "1")
+    register_released(catalogue.adapters, BASE)
+    shutil.rmtree(released / "compliance" / "1")
+    adapter(released / "compliance" / "2")
+    assert [str(ref) for ref in register_released(catalogue.adapters, BASE)] == ["compliance@2"]
+    assert {str(info.ref): info.state for info in catalogue.adapters.all()} == {"compliance@1": "retired", "compliance@2": "active"}
+    assert "adapter compliance@1 is no longer in" in caplog.text
+
+
 def test_a_program_that_moved_finds_its_adapters_again(
     released: Path, catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -333,6 +333,18 @@ def test_a_given_passage_that_is_larger_than_the_budget_is_named(running: Runnin
     assert (error.value.code, error.value.param) == ("context_length_exceeded", "passages")
 
 
+def test_given_passages_are_all_read_or_the_request_is_refused(running: Running) -> None:
+    """A passage left out in silence may be the one that answers."""
+    application, generator = running
+    half = tuple(replace(GUIDE[0], rank=rank, text="费" * 1500) for rank in (1, 2))
+    (asked,) = {application.assistant._tokens(passage) for passage in half}
+    assert asked < 700 < 2 * asked
+    with pytest.raises(BadInput, match=f"passages 1 to 2 have {2 * asked} tokens together, more than the 700 ") as error:
+        application.assistant.answer(replace(loan_request(), passages=half))
+    assert (error.value.code, error.value.param) == ("context_length_exceeded", "passages")
+    assert generator.prompts == []
+
+
 @pytest.mark.parametrize("change", ["withdrawn", "superseded"])
 def test_what_is_withdrawn_while_the_model_writes_does_not_leave(running: Running, change: str) -> None:
     application, generator = running

@@ -189,10 +189,13 @@ def test_the_demo_takes_the_sample_bank_in_and_answers_a_question(run_demo: Demo
     (command,) = ran.commands
     assert command[:4] == [sys.executable, "-m", "core", "ingest"]
     assert (Path(command[4]) / "documents.toml").is_file()
-    assert [line[:3] for line in ran.err.splitlines() if line] == ["1/3", "2/3", "3/3"]
+    assert [line[:3] for line in ran.err.splitlines() if line and not line.startswith("    ")] == ["1/3", "2/3", "3/3"]
+    assert len(re.findall(r"^    done in \d+\.\d s$", ran.err, re.MULTILINE)) == 2
     lines = ran.out.splitlines()
     assert lines[:2] == [QUESTION, "2.40% a year [1]"]
     assert lines[3].split("  ")[:2] == ["[1] Term deposits 定期存款 > Fees", "deposits, version 1, page 1"]
+    assert re.search(r"^The service is up\. Open http://127\.0\.0\.1:\d+ in a browser", ran.out, re.MULTILINE)
+    assert re.search(r"^  java \S*examples/java/Ask\.java http://127\.0\.0\.1:\d+ ba_\S+ \"", ran.out, re.MULTILINE)
     printed = dict(re.findall(r"^  (admin|staff|customer) +(ba_\S+)$", ran.out, re.MULTILINE))
     assert_they_work(settings, printed)
     assert list((settings.home / "index").iterdir()) == []  # it was closed

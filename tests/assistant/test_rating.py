@@ -106,6 +106,32 @@ def test_the_rating_is_the_worst_of_its_reasons() -> None:
     }
 
 
+def test_nothing_may_follow_the_rating() -> None:
+    """Else a proposal could be low and name a high risk below."""
+    ratings = checker()
+    ratings.check("Years in employment 5: low, at least 5 [1]")
+    assert ratings.check("Rating: low").passed
+    late = ratings.check("Debt-to-income ratio 46%: high, above 43% [1]")
+    assert [check.name for check in late.checks if not check.passed] == ["form"]
+    assert len(ratings.reasons) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "passes"),
+    [
+        ("负债收入比30%：低，不超过36% [1]", True),
+        ("负债收入比40%：中，超过36%，不超过43% [1]", True),
+        ("负债收入比46%：高，超过43% [1]", True),
+        ("负债收入比30%：中，不超过36% [1]", False),
+        ("负债收入比46%：中，超过43% [1]", False),
+    ],
+)
+def test_a_limit_in_a_chinese_table_belongs_to_its_own_column(line: str, passes: bool) -> None:
+    text = "指标: 负债收入比 | 低风险: 不超过36% | 中风险: 超过36%，不超过43% | 高风险: 超过43%"
+    ratings = RatingChecker([Passage(1, "c", "d", 1, "指引", (), None, 0, len(text), text)], "负债收入比30%，40%，46%")
+    assert ratings.check(line).passed is passes
+
+
 def test_a_rating_without_reasons_fails() -> None:
     assert not checker().check("Rating: low").passed
 

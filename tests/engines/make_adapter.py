@@ -10,12 +10,13 @@ import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
 
+from core.prompts import FORM
 from core.types import AdapterRef
 from engines.adapter_files import MANIFEST, WEIGHTS, read_adapter
 
 
 def make_adapter(
-    folder: Path, base: Any, base_digest: str, *, seed: int, invocation: list[int] | None = None, strength: float = 0.05, rank: int = 4
+    folder: Path, base: Any, base_digest: str, *, seed: int, invocation: list[int] | None = None, strength: float = 0.05, rank: int = 4, form: int = FORM
 ) -> AdapterRef:
     """A LoRA adapter of random weights for a model; activated when an invocation is given. The base model is left as it was."""
     torch.manual_seed(seed)
@@ -26,6 +27,8 @@ def make_adapter(
     weights = {name: torch.randn_like(tensor) * strength for name, tensor in get_peft_model_state_dict(model).items()}
     config.save_pretrained(str(folder))
     save_file(weights, folder / WEIGHTS)
-    (folder / MANIFEST).write_text(json.dumps({"kind": "alora" if invocation else "lora", "base": {"digest": base_digest}}), encoding="utf8")
+    (folder / MANIFEST).write_text(
+        json.dumps({"kind": "alora" if invocation else "lora", "base": {"digest": base_digest}, "prompt_form": form}), encoding="utf8"
+    )
     model.unload()
     return AdapterRef(f"random-{seed}", 1, str(folder), read_adapter(folder).digest)

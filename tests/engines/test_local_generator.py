@@ -192,4 +192,8 @@ def test_an_adapter_of_another_base_or_changed_on_disk_is_refused_and_the_next_r
     with pytest.raises(Unavailable) as error:
         text_of(generator, PROMPTS[0], changed)
     assert error.value.code == "adapter_changed"
+    older = make_adapter(tmp_path / "older", base, generator.base_digest, seed=12, form=1)
+    with pytest.raises(Unavailable, match="prompts of form 1") as error:
+        text_of(generator, PROMPTS[0], older)
+    assert error.value.code == "adapter_wrong_prompt"
     assert text_of(generator, PROMPTS[0], adapters["plain"])

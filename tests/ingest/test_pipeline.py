@@ -98,6 +98,35 @@ def test_an_unchanged_file_is_neither_parsed_nor_embedded_and_needs_no_model(ben
     assert (bench.parser.count, bench.loads) == counts == (1, 1)
 
 
+def test_what_was_withdrawn_stays_out_until_somebody_wants_it_back(bench: Bench) -> None:
+    """A folder taken in every night must not undo a withdrawal."""
+    bench.ingest("fees.md", FEES, document_id="fees")
+    bench.catalogue.documents.withdraw("fees")
+    result = bench.pipeline.ingest(source("fees.md", FEES, document_id="fees"))
+    assert (result.state, result.code) == (FileState.REFUSED, "withdrawn")
+    assert result.reason == "fees was withdrawn with these bytes, as version 1, and stays so; `bankassist ingest --restore` takes it in again"
+    assert [info.state for info in bench.catalogue.documents.versions("fees")] == ["withdrawn"]
+    restoring = Pipeline(bench.catalogue, bench.files, bench._load, bench.parser, Ingest(chunk_characters=60), lambda: bench.embedder.digest, restore=True)
+    again = restoring.ingest(source("fees.md", FEES, document_id="fees"))
+    assert (again.state, again.version) == (FileState.INDEXED, 2)
+    assert bench.ingest("fees.md", FEES, document_id="fees") == ("unchanged", "fees", 2, 2)
+
+
+def test_what_was_withdrawn_does_not_keep_other_bytes_out(bench: Bench) -> None:
+    bench.ingest("fees.md", FEES, document_id="fees")
+    bench.catalogue.documents.withdraw("fees")
+    assert bench.ingest("fees.md", FEES + b"\nMore.", document_id="fees")[:3] == ("indexed", "fees", 2)
+
+
+def test_a_file_over_the_limit_is_refused_before_it_is_read(bench: Bench) -> None:
+    def read() -> bytes:
+        pytest.fail("it was read")
+
+    result = bench.pipeline.ingest(SourceFile("huge.md", read, {"groups": ["staff"]}, "here", size=lambda: 50 * 1024 * 1024 + 1))
+    assert (result.state, result.code) == (FileState.REFUSED, "too_large")
+    assert result.reason == "the file has 52,428,801 bytes, more than the limit of 52,428,800"
+
+
 @pytest.mark.parametrize(
     ("content", "metadata"),
     [(FEES + b"\nMore.", {}), (FEES, {"groups": ["public"]}), (FEES, {"valid_until": "2030-01-01"})],

@@ -53,7 +53,7 @@ async def answers(body: AnswerRequest, caller: Asker, request: Request) -> Respo
     limit = service.application.settings.service.max_question
     history = checked_history([Turn(turn.role, turn.content) for turn in body.history], limit)
     query = Query(checked_question(body.question, limit), caller, body.as_of or service.application.today(), history)
-    question = Question(query, body.adapter, body.use_rag, body.top_k)
+    question = Question(query, body.adapter, body.use_rag, body.top_k or service.application.settings.retrieval.top_k)
     if body.stream:
         return await _stream(service, question, request)
     return JSONResponse(answer_out(await _answer(service, question, request)).model_dump(mode="json"))
@@ -66,7 +66,7 @@ def search(body: SearchRequest, caller: Asker, request: Request) -> SearchOut:
     started = time.perf_counter()
     query = Query(checked_question(body.query, found_in.settings.service.max_question), caller, body.as_of or found_in.today())
     assistant = found_in.assistant
-    found = assistant.retriever.search(query, body.top_k)
+    found = assistant.retriever.search(query, body.top_k or found_in.settings.retrieval.top_k)
     assistant.audit.searched(assistant.audit.new_id(), query, found.passages, assistant.sequence())
     return search_out(query.text, query.as_of, found, time.perf_counter() - started, with_score="eval" in caller.scopes)
 
