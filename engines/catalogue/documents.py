@@ -107,7 +107,8 @@ class Documents:
         again must not bring it back."""
         same = and_(versions.c.document_id == document_id, versions.c.content_digest == content_digest, versions.c.metadata_digest == metadata_digest)
         with self._database.read() as connection:
-            return connection.scalar(select(func.max(versions.c.number)).where(same, versions.c.state == "withdrawn"))
+            number: int | None = connection.scalar(select(func.max(versions.c.number)).where(same, versions.c.state == "withdrawn"))
+        return number
 
     def known_vectors(self, embedder: str, input_digests: Sequence[str]) -> dict[str, Vectors]:
         """Vectors that exist already for the same embedded text, by its digest."""

@@ -10,7 +10,7 @@ def test_right_values_pass_and_most_wrong_rows_are_seen() -> None:
     """Both languages; the shares are those of the check itself, so a check that always passes, or always fails, is seen here."""
     found = tables.count([FIRST_SEED + 720])
     for language in ("en", "zh"):
-        one = found[language]  # type: ignore[index]
+        one = found[language]
         assert one.right >= 10
         assert one.refused == 0
         assert one.rows_seen >= 0.7 * one.wrong_rows > 0
