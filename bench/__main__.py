@@ -30,7 +30,10 @@ def main() -> None:
         console.print("taking in the sample bank", style="dim")
         home = prepare(Path(folder))
         machine = limits.measure()
-        console.print(f"this machine: {machine['memory_gb_per_s']} GB/s of memory, {machine['matrix_gflop_per_s']} GFLOP/s in fp32 matrices", style="dim")
+        console.print(
+            f"this machine: {machine['memory_gb_per_s']} GB/s of memory, {machine['matrix_gflop_per_s']} GFLOP/s in matrices of {machine['bytes_per_weight']} bytes a number",
+            style="dim",
+        )
         for name in names:
             rows = importlib.import_module(f"bench.{name}").run(home, machine)
             frame.show(name, rows, console)

@@ -57,7 +57,7 @@ def run(home: Home, limits: dict[str, float]) -> list[Row]:
                     found["ours"],
                     "transformers + PEFT",
                     found["peer"],
-                    limit=round(answer_limit(limits, peer.parameters, usage["prompt_tokens"], usage["completion_tokens"]), 3),
+                    limit=round(answer_limit(limits, peer.body, peer.head, usage["prompt_tokens"], usage["completion_tokens"]), 3),
                     goal=GOALS[language],
                     note=f"{usage['prompt_tokens']} prompt tokens, {usage['completion_tokens']} answer tokens; ours said {answer['text']!r}, the peer {text!r}",
                 )
@@ -81,7 +81,8 @@ class _Peer:
 
         folder = locate(settings.models.generation, settings.home / "cache").path
         base: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch_dtype(settings.models.dtype))
-        self.parameters = sum(parameter.numel() for parameter in base.parameters())
+        self.head = int(base.get_output_embeddings().weight.numel())
+        self.body = sum(parameter.numel() for parameter in base.parameters()) - self.head
         self._model: Any = PeftModel.from_pretrained(base, adapter.path)
         self._model.eval()
         self._tokenizer = AutoTokenizer.from_pretrained(folder)

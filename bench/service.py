@@ -47,9 +47,20 @@ class Running:
         return answer
 
     def memory(self) -> dict[str, float]:
-        """MiB of RAM that the service itself holds now and held at most."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text("utf8")
-        return {key: int(match[1]) / 1024 for key in ("VmRSS", "VmHWM") if (match := re.search(rf"{key}:\s+(\d+) kB", status))}
+        """MiB of RAM that the service and the processes below it, its ingest worker above all, hold now and held at most."""
+        total = {"VmRSS": 0.0, "VmHWM": 0.0}
+        for process in (self.process.pid, *_below(self.process.pid)):
+            status = Path(f"/proc/{process}/status").read_text("utf8")
+            for key in total:
+                if match := re.search(rf"{key}:\s+(\d+) kB", status):
+                    total[key] += int(match[1]) / 1024
+        return total
+
+
+def _below(process: int) -> list[int]:
+    """Children of a process, and theirs."""
+    found = [int(child) for tasks in Path(f"/proc/{process}/task").glob("*/children") for child in tasks.read_text("utf8").split()]
+    return found + [below for child in found for below in _below(child)]
 
 
 def environment(home: Path) -> dict[str, str]:
