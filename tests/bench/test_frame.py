@@ -59,5 +59,5 @@ def test_results_are_written_with_the_command_and_shown_with_goals_that_are_not_
 
 
 def test_the_limit_of_an_answer() -> None:
-    # 2 * 100M * 1000 tokens at 200 GFLOP/s are 1 s; 4 bytes * 100M * 10 tokens at 40 GB/s are 0.1 s
+    # 2 * 100M * 1000 tokens at 200 GFLOP/s are 1 s; 2 bytes * 120M * 10 tokens at 40 GB/s are 0.06 s
     assert answer_limit({"matrix_gflop_per_s": 200.0, "memory_gb_per_s": 40.0, "bytes_per_weight": 2}, 100_000_000, 20_000_000, 1000, 10) == pytest.approx(1.06)
