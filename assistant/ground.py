@@ -7,10 +7,11 @@ words must too, and what comes from a table must come from the row that was aske
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from assistant.table_check import table_check
+from assistant.table_check import NAME as TABLE
+from assistant.table_check import corrected, table_check
 from core.prompts import NOT_FOUND
 from core.text.language import HAN, language_of
 from core.text.markers import split_markers
@@ -40,18 +41,30 @@ class Checker:
     question: str
 
     def check(self, text: str) -> Sentence:
-        """One sentence with its markers. It is shown as it was checked: normalised, so that nothing hidden stands between its digits."""
+        """One sentence with its markers. It is shown as it was checked: normalised, so that nothing hidden stands between its digits.
+
+        One that is right but for the row of a table is corrected to the row that was asked about, and its check says so.
+        """
         marked = split_markers(normalise(text))
-        valid = tuple(number for number in marked.numbers if 1 <= number <= len(self.passages))
-        sources = [source_text(self.passages[number - 1]) for number in valid]
-        wrong = unsupported(marked.text, sources)
+        found = self._checked(marked.text, marked.numbers)
+        if [check.name for check in found.checks if not check.passed] == [TABLE] and len(found.citations) == 1:
+            correction = corrected(marked.text, self.passages[found.citations[0] - 1], self.question)
+            if correction is not None and (better := self._checked(correction.text, marked.numbers)).passed:
+                return replace(better, checks=(*better.checks[:-1], Check(TABLE, True, correction.detail)))
+        return found
+
+    def _checked(self, text: str, numbers: Sequence[int]) -> Sentence:
+        valid = tuple(number for number in numbers if 1 <= number <= len(self.passages))
+        cited = [self.passages[number - 1] for number in valid]
+        sources = [source_text(passage) for passage in cited]
+        wrong = unsupported(text, sources)
         checks = (
-            self._markers(marked.numbers, valid),
-            numbers_check(marked.text, wrong),
-            words_check(marked.text, sources),
-            table_check(marked.text, [self.passages[number - 1] for number in valid], self.question),
+            self._markers(numbers, valid),
+            numbers_check(text, wrong),
+            words_check(text, sources),
+            table_check(text, cited, self.question),
         )
-        return Sentence(marked.text, valid, checks, len(quantities(marked.text)), len(wrong))
+        return Sentence(text, valid, checks, len(quantities(text)), len(wrong))
 
     def _markers(self, numbers: Sequence[int], valid: Sequence[int]) -> Check:
         if not numbers:

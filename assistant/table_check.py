@@ -57,6 +57,36 @@ def table_check(text: str, cited: Sequence[Passage], question: str) -> Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """What stands in the row that was asked about, in the column that the model chose."""
+
+    text: str
+    detail: str
+
+
+def corrected(text: str, cited: Passage, question: str) -> Correction | None:
+    """The cell that the model missed by a row: its column is right, and one row alone fits the question best.
+
+    None where the text is no whole cell, the question compares or excludes, or two rows fit equally well.
+    """
+    words = text.strip().rstrip(".。")
+    rows = [_cells(line) for line in cited.text.split("\n") if BETWEEN_CELLS in line]
+    missed = [(row, cell) for row in rows for cell in row[1:] if cell.value == words]
+    if len(missed) != 1 or _COMPARES.search(question):
+        return None
+    (row, cell), asked = missed[0], _Asked.read(question)
+    table = [other for other in rows if other[0].column == row[0].column]
+    held = [len(asked.held_by(_values(other))) for other in table]
+    best = [other for other, count in zip(table, held, strict=True) if count == max(held)]
+    if len(best) != 1 or best[0] is row:
+        return None
+    values = [other.value for other in best[0] if other.column == cell.column]
+    if len(values) != 1:
+        return None
+    return Correction(values[0], f"the model wrote {words}, from the row of {row[0].value}; corrected to the row of {best[0][0].value}")
+
+
+@dataclass(frozen=True, slots=True)
 class _Asked:
     """The words of a question that say something, and its figures."""
 

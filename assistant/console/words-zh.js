@@ -220,6 +220,7 @@ export const words = {
     [/^in another language than the cited passages: .*$/, "与引用的原文语言不同，只能核对数字和名称"],
     [/^(\d+%) of the words in the cited passages$/, "$1 的词语见于引用的原文"],
     [/^not from a table$/, "并非取自表格"],
+    [/^the model wrote (.*), from the row of (.*); corrected to the row of (.*)$/, "模型写的是“$1”，取自“$2”一行；已更正为“$3”一行"],
     [/^in the row that the question fits best$/, "取自与问题最相符的一行"],
     [/^from the row of (.*); the question names (.*), as the row of (.*) does$/, "取自“$1”一行，而问题提到 $2，与“$3”一行相符"],
     [/^from the column (.*); the question names (.*), as the column (.*) does$/, "取自“$1”一列，而问题提到 $2，与“$3”一列相符"],

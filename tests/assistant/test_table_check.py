@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from assistant.table_check import table_check
+from assistant.ground import Checker
+from assistant.table_check import corrected, table_check
 from core.types import Passage
 
 
@@ -75,3 +76,40 @@ def test_what_cannot_be_told_passes(question: str, cited: Passage, text: str) ->
 def test_one_fitting_passage_is_enough() -> None:
     assert table_check("2.50%", [RATES, TERMS], "What do 12 months earn?").passed
     assert not table_check("2.50%", [RATES], "What do 12 months earn?").passed
+
+
+@pytest.mark.parametrize(
+    ("question", "cited", "written", "right"),
+    [
+        pytest.param("Which standard rate does a 12-month deposit earn?", RATES, "2.50%", "2.70%", id="by a figure"),
+        pytest.param("What is the annual fee of the Alder Debit?", CARDS, "USD 405", "USD 12", id="by a name"),
+        pytest.param("存一年定期，标准利率是多少？", CHINESE, "1.20%", "1.45%", id="Chinese"),
+    ],
+)
+def test_a_slip_by_a_row_is_corrected_and_said(question: str, cited: Passage, written: str, right: str) -> None:
+    sentence = Checker([cited], question).check(f"{written} [1]")
+    assert (sentence.text, sentence.citations, sentence.passed) == (right, (1,), True)
+    assert sentence.checks[-1].detail.startswith(f"the model wrote {written}, from the row of ")
+
+
+@pytest.mark.parametrize(
+    ("question", "cited", "written"),
+    [
+        pytest.param("Which standard rate applies for longer than 6 months?", RATES, "2.50%", id="a question that compares"),
+        pytest.param("What do deposits earn?", RATES, "2.50%", id="no row fits best"),
+        pytest.param("What do 6 months earn?", RATES, "2.50%", id="the row is right"),
+        pytest.param("What do 12 months earn?", RATES, "Standard rate: 2.50%", id="no whole cell"),
+        pytest.param(
+            "What do 12 months earn?", passage("Term: 6 months | Rate: 2%", "Term: 9 months | Rate: 2%", "Term: 12 months | Rate: 3%"), "2%", id="two cells"
+        ),
+        pytest.param("What is the fee of the Regent Platinum Alder Debit?", CARDS, "USD 405", id="two rows"),
+    ],
+)
+def test_what_is_not_plain_is_not_corrected(question: str, cited: Passage, written: str) -> None:
+    assert corrected(written, cited, question) is None
+
+
+def test_a_corrected_sentence_passes_every_check_or_is_left_as_it_was() -> None:
+    cited = passage("Term: 6 months | Standard rate: 2.50%", "Term: 12 months | Standard rate: none")
+    sentence = Checker([cited], "Which standard rate do 12 months earn?").check("2.50% [2]")
+    assert (sentence.text, sentence.passed) == ("2.50%", False)
