@@ -58,16 +58,16 @@ def table_check(text: str, cited: Sequence[Passage], question: str) -> Check:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What stands in the row that was asked about, in the column that the model chose."""
+    """What stands in the row that was asked about, in the column that the model chose or, where the question names another one, in that."""
 
     text: str
     detail: str
 
 
 def corrected(text: str, cited: Passage, question: str) -> Correction | None:
-    """The cell that the model missed by a row: its column is right, and one row alone fits the question best.
+    """The cell that the model missed by a row: one row alone fits the question best, and no two columns other than the model's do.
 
-    None where the text is no whole cell, the question compares or excludes, or two rows fit equally well.
+    None where the text is no whole cell, the question compares or excludes, or two rows or columns fit equally well.
     """
     words = text.strip().rstrip(".。")
     rows = [_cells(line) for line in cited.text.split("\n") if BETWEEN_CELLS in line]
@@ -80,7 +80,10 @@ def corrected(text: str, cited: Passage, question: str) -> Correction | None:
     best = [other for other, count in zip(table, held, strict=True) if count == max(held)]
     if len(best) != 1 or best[0] is row:
         return None
-    values = [other.value for other in best[0] if other.column == cell.column]
+    named = {other.column: len(asked.held_by(other.column)) for other in best[0][1:] if not asked.held_by(other.value)}
+    columns = [column for column, count in named.items() if count == max(named.values())]
+    wanted = cell.column if named.get(cell.column) == max(named.values(), default=0) else columns[0] if len(columns) == 1 else None
+    values = [other.value for other in best[0] if other.column == wanted]
     if len(values) != 1:
         return None
     return Correction(values[0], f"the model wrote {words}, from the row of {row[0].value}; corrected to the row of {best[0][0].value}")

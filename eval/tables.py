@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from assistant.table_check import BETWEEN_CELLS, table_check
+from assistant.table_check import BETWEEN_CELLS, corrected, table_check
 from core.text.places import place_of
 from core.text.tables import table_lines
 from core.types import Language, Passage
@@ -20,7 +20,8 @@ from examples.samplebank.questions import SampleQuestion
 
 @dataclass
 class Counts:
-    """Right values and how many of them were refused; wrong values of the same column (another row) and of the same row, and how many were seen."""
+    """Right values and how many of them were refused; wrong values of the same column (another row) and of the same row, and how many were seen;
+    of all wrong values, how many were corrected to the right one, and to another wrong one."""
 
     right: int = 0
     refused: int = 0
@@ -28,6 +29,8 @@ class Counts:
     rows_seen: int = 0
     wrong_columns: int = 0
     columns_seen: int = 0
+    mended: int = 0
+    spoilt: int = 0
 
 
 def count(seeds: Sequence[int]) -> dict[Language, Counts]:
@@ -70,7 +73,19 @@ def _try(question: SampleQuestion, table: Passage, counts: Counts) -> None:
                 continue
             if row not in mine and name == column:
                 counts.wrong_rows += 1
-                counts.rows_seen += not table_check(value, [table], question.ask).passed
+                counts.rows_seen += _seen(value, answer, table, question.ask, counts)
             elif row in mine and name != column and place > 0:
                 counts.wrong_columns += 1
-                counts.columns_seen += not table_check(value, [table], question.ask).passed
+                counts.columns_seen += _seen(value, answer, table, question.ask, counts)
+
+
+def _seen(value: str, answer: str, table: Passage, question: str, counts: Counts) -> bool:
+    """Whether a wrong value fails the check; what became of it is counted."""
+    if table_check(value, [table], question).passed:
+        return False
+    correction = corrected(value, table, question)
+    if correction is not None and table_check(correction.text, [table], question).passed:
+        right = place_of(answer, correction.text) >= 0
+        counts.mended += right
+        counts.spoilt += not right
+    return True

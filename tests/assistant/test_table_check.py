@@ -22,6 +22,7 @@ CARDS = passage(
     "Card: Alder Debit | Annual fee: USD 12 | Foreign currency: 1.95% | Cash withdrawal: USD 3",
 )
 CHINESE = passage("期限: 六个月 | 标准利率: 1.20% | 大额利率: 1.35%", "期限: 一年 | 标准利率: 1.45% | 大额利率: 1.60%")
+BOXES = passage("箱型: 小型 | 年租金: 90.00港元 | 押金: 245港元", "箱型: 中型 | 年租金: 243港元 | 押金: 395港元")
 TERMS = passage("The rate for 6 months is 2.50%. The rate for 12 months is 2.70%.")
 
 
@@ -84,6 +85,8 @@ def test_one_fitting_passage_is_enough() -> None:
         pytest.param("Which standard rate does a 12-month deposit earn?", RATES, "2.50%", "2.70%", id="by a figure"),
         pytest.param("What is the annual fee of the Alder Debit?", CARDS, "USD 405", "USD 12", id="by a name"),
         pytest.param("存一年定期，标准利率是多少？", CHINESE, "1.20%", "1.45%", id="Chinese"),
+        pytest.param("中型保管箱一年租金多少？", BOXES, "245港元", "243港元", id="row and column"),
+        pytest.param("What is the foreign currency surcharge of the Alder Debit?", CARDS, "USD 405", "1.95%", id="row and column in English"),
     ],
 )
 def test_a_slip_by_a_row_is_corrected_and_said(question: str, cited: Passage, written: str, right: str) -> None:

@@ -15,3 +15,4 @@ def test_right_values_pass_and_most_wrong_rows_are_seen() -> None:
         assert one.refused == 0
         assert one.rows_seen >= 0.7 * one.wrong_rows > 0
         assert one.columns_seen >= 0.5 * one.wrong_columns > 0
+        assert one.mended > 20 * one.spoilt
