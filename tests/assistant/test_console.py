@@ -309,12 +309,13 @@ def test_each_sentence_says_on_demand_how_it_was_checked(opens: Opens, service: 
     console.sign_in()
     console.ask(LOST)
     console.answered()
-    mark = console.page.get_by_role("button", name="Checked: all 3 checks passed. Show them.").first
+    mark = console.page.get_by_role("button", name="Checked: all 4 checks passed. Show them.").first
     checks = console.page.locator(".checks").first
     expect(checks).to_be_hidden()
     mark.click()
     expect(mark).to_have_attribute("aria-expanded", "true")
-    expect(checks.locator("li")).to_contain_text(["Source, passed: cites 1", "Numbers, passed: all found in the cited passages", "Words, passed: "])
+    said = ["Source, passed: cites 1", "Numbers, passed: all found in the cited passages", "Words, passed: ", "Row and column, passed: "]
+    expect(checks.locator("li")).to_contain_text(said)
 
 
 @needs_chromium
