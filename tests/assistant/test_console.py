@@ -677,7 +677,7 @@ def test_the_chinese_interface_answers_in_chinese(opens: Opens, service: Service
     console.ask("贝塔卡的年费是多少？")
     console.answered()
     assert console.page.evaluate("document.documentElement.lang") == "zh-CN"
-    console.page.get_by_role("button", name="已核对：3 项全部通过。查看详情。").click()
+    console.page.get_by_role("button", name="已核对：4 项全部通过。查看详情。").click()
     expect(console.page.locator(".checks li").first).to_contain_text("引用了第 1 项")
     expect(console.page.locator(".meta")).to_contain_text(re.compile(r"已核对 \d 个数字"))
     # a check or a route that is still in English would be missing from the list of what the service says
