@@ -1,11 +1,14 @@
 """A prompt as token ids, in the chat template of whatever model is loaded.
 
 The template is split around the texts, so that only the template's own special tokens are special: the same characters in a
-question or a document are encoded as plain text and cannot open a turn or switch an adapter on.
+question or a document are encoded as plain text and cannot open a turn or switch an adapter on. Whether special tokens are special is
+state of the tokenizer object, set by every call: two threads that encode a template and a text at once would read each other's setting. So the
+template is encoded once, at the start, and texts one after another.
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +56,7 @@ class ChatEncoder:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
+        self._lock = threading.Lock()
         if not tokenizer.chat_template:
             raise Unavailable("the generation model has no chat template: choose an instruction-tuned model", code="model_unfit")
         turns = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": _USER}]
@@ -65,8 +69,8 @@ class ChatEncoder:
         if _USER not in closed or (self._has_system and _SYSTEM not in closed) or not opened.startswith(closed):
             raise Unavailable("the chat template of the generation model changes the texts that it is given", code="model_unfit")
         before_user, after_user = closed.split(_USER)
-        self._start, self._between = before_user.split(_SYSTEM) if self._has_system else ("", before_user)
-        self._end_of_turn = after_user
+        start, between = before_user.split(_SYSTEM) if self._has_system else ("", before_user)
+        self._start, self._between, self._end_of_turn = map(self._special, (start, between, after_user))
         self.invocation: list[int] = self._special(opened[len(closed) :])
 
     def _apply(self, turns: list[dict[str, str]], opening: bool) -> str:
@@ -74,16 +78,18 @@ class ChatEncoder:
 
     def encode(self, prompt: Prompt) -> EncodedPrompt:
         if self._has_system:
-            shared = self._special(self._start) + self.text(prompt.system) + self._special(self._between) + self.text(prompt.context)
+            shared = self._start + self.text(prompt.system) + self._between + self.text(prompt.context)
         else:
-            shared = self._special(self._between) + self.text(f"{prompt.system}\n\n{prompt.context}")
-        return EncodedPrompt(shared, self.text(prompt.instruction) + self._special(self._end_of_turn), self.invocation, self.text(prompt.opening))
+            shared = self._between + self.text(f"{prompt.system}\n\n{prompt.context}")
+        return EncodedPrompt(shared, self.text(prompt.instruction) + self._end_of_turn, self.invocation, self.text(prompt.opening))
 
     def text(self, text: str) -> list[int]:
         """Ids of plain text; special tokens written in it stay characters."""
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        with self._lock:
+            ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
         return ids
 
     def _special(self, template: str) -> list[int]:
+        """Only while nobody else has the encoder yet."""
         ids: list[int] = self._tokenizer.encode(template, add_special_tokens=False)
         return ids
