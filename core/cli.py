@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
@@ -99,6 +100,7 @@ def build() -> typer.Typer:
             ("TQDM_DISABLE", "1"),
         ):
             os.environ.setdefault(name, value)
+        warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")  # about names that peft uses; nothing for whoever reads this
         logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
         context.obj = Environment(config)
 
