@@ -56,9 +56,8 @@ def register_released(registry: AdapterRegistry, base_digest: str | None) -> lis
     gone = [info.ref for info in infos if info.state == "active" and not Path(info.ref.path).exists()]
     active = {info.ref.name for info in infos if info.state == "active" and info.ref not in gone}
     for info in infos:
-        if info.ref.name not in active and info.manifest["base"]["digest"] == base_digest and Path(info.ref.path).is_relative_to(released):
-            if not Path(info.ref.path).exists():
-                continue
+        path = Path(info.ref.path)
+        if info.ref.name not in active and info.manifest["base"]["digest"] == base_digest and path.is_relative_to(released) and path.exists():
             registry.activate(info.ref.name, info.ref.version)
     for ref in gone:
         log.warning("adapter %s is no longer in %s; the released ones answer in its place", ref, ref.path)

@@ -3,7 +3,7 @@
 A prompt has a prefix (system text, passages, question), the same for every adapter, and a suffix (the task's instruction, the
 opening of the assistant's turn, where the adapter switches on, and the question once more). The engine puts its model's chat template
 around them. An activated adapter reads the prefix only as the bare base understood it; the repeated question is what it reads itself,
-and it learns from half as many questions with it (docs/decisions/0005).
+and it learns from fewer questions with it (docs/decisions/0005 has the figures).
 """
 
 from __future__ import annotations
