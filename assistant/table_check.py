@@ -65,7 +65,7 @@ class Correction:
 
 
 def corrected(text: str, cited: Passage, question: str) -> Correction | None:
-    """The cell that the model missed by a row: one row alone fits the question best, and no two columns other than the model's do.
+    """The cell that the model missed by a row: one row alone fits the question best, and the question names the column: the model's, or else one alone.
 
     None where the text is no whole cell, the question compares or excludes, or two rows or columns fit equally well.
     """
@@ -81,8 +81,10 @@ def corrected(text: str, cited: Passage, question: str) -> Correction | None:
     if len(best) != 1 or best[0] is row:
         return None
     named = {other.column: len(asked.held_by(other.column)) for other in best[0][1:] if not asked.held_by(other.value)}
-    columns = [column for column, count in named.items() if count == max(named.values())]
-    wanted = cell.column if named.get(cell.column) == max(named.values(), default=0) else columns[0] if len(columns) == 1 else None
+    most = max(named.values(), default=0)
+    columns = [column for column, count in named.items() if count == most > 0]
+    # a column that the question does not name may be as wrong as the row was
+    wanted = cell.column if cell.column in columns else columns[0] if len(columns) == 1 else None
     values = [other.value for other in best[0] if other.column == wanted]
     if len(values) != 1:
         return None

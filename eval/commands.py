@@ -155,9 +155,39 @@ def _tables(
     if as_json:
         print_json({"seeds": count, "languages": {language: asdict(one) for language, one in found.items()}})
         return
-    table = Table("language", "right values", "refused", "wrong rows", "seen", "wrong columns", "seen", "corrected", "wrongly", box=None)
+    table = Table(
+        "language",
+        "right values",
+        "refused",
+        "wrong rows",
+        "seen",
+        "wrong columns",
+        "seen",
+        "corrected",
+        "wrongly",
+        "wrong in both: corrected",
+        "wrongly",
+        box=None,
+    )
     for language, one in found.items():
-        table.add_row(language, *map(str, (one.right, one.refused, one.wrong_rows, one.rows_seen, one.wrong_columns, one.columns_seen, one.mended, one.spoilt)))
+        table.add_row(
+            language,
+            *map(
+                str,
+                (
+                    one.right,
+                    one.refused,
+                    one.wrong_rows,
+                    one.rows_seen,
+                    one.wrong_columns,
+                    one.columns_seen,
+                    one.mended,
+                    one.spoilt,
+                    one.both_mended,
+                    one.both_spoilt,
+                ),
+            ),
+        )
     console.print(table)
 
 

@@ -21,7 +21,7 @@ from examples.samplebank.questions import SampleQuestion
 @dataclass
 class Counts:
     """Right values and how many of them were refused; wrong values of the same column (another row) and of the same row, and how many were seen;
-    of all wrong values, how many were corrected to the right one, and to another wrong one."""
+    of these wrong values how many were corrected to the right one, and to another wrong one; the same of values wrong in row and column."""
 
     right: int = 0
     refused: int = 0
@@ -31,6 +31,8 @@ class Counts:
     columns_seen: int = 0
     mended: int = 0
     spoilt: int = 0
+    both_mended: int = 0
+    both_spoilt: int = 0
 
 
 def count(seeds: Sequence[int]) -> dict[Language, Counts]:
@@ -67,6 +69,7 @@ def _try(question: SampleQuestion, table: Passage, counts: Counts) -> None:
     cells = [[cell.partition(": ")[::2] for cell in line.split(BETWEEN_CELLS)] for line in lines]
     mine = [row for row in cells if any(place_of(answer, value) >= 0 for _, value in row)]
     column = next(name for name, value in mine[0] if place_of(answer, value) >= 0)
+    both = Counts()  # of a value that is wrong in row and column only what a correction makes of it counts
     for row in cells:
         for place, (name, value) in enumerate(row):
             if not value or any(value == other for one in mine for other_name, other in one if other_name == column):
@@ -77,6 +80,10 @@ def _try(question: SampleQuestion, table: Passage, counts: Counts) -> None:
             elif row in mine and name != column and place > 0:
                 counts.wrong_columns += 1
                 counts.columns_seen += _seen(value, answer, table, question.ask, counts)
+            elif row not in mine and place > 0:
+                _seen(value, answer, table, question.ask, both)
+                counts.both_mended, counts.both_spoilt = counts.both_mended + both.mended, counts.both_spoilt + both.spoilt
+                both = Counts()
 
 
 def _seen(value: str, answer: str, table: Passage, question: str, counts: Counts) -> bool:

@@ -100,6 +100,8 @@ def test_a_slip_by_a_row_is_corrected_and_said(question: str, cited: Passage, wr
     [
         pytest.param("Which standard rate applies for longer than 6 months?", RATES, "2.50%", id="a question that compares"),
         pytest.param("What do deposits earn?", RATES, "2.50%", id="no row fits best"),
+        pytest.param("How long does the Alder Debit take?", CARDS, "USD 405", id="no column is named: it may be wrong too"),
+        pytest.param("大型以外的中型要等多久？", BOXES, "90.00港元", id="Chinese, no column is named"),
         pytest.param("What do 6 months earn?", RATES, "2.50%", id="the row is right"),
         pytest.param("What do 12 months earn?", RATES, "Standard rate: 2.50%", id="no whole cell"),
         pytest.param(
