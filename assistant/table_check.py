@@ -9,7 +9,7 @@ months", "outside the zone") names a row that it does not mean, so there rows ar
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.text.language import HAN
@@ -38,9 +38,9 @@ class _Cell:
 def table_check(text: str, cited: Sequence[Passage], question: str) -> Check:
     """Passes a text that stands in running text, in a row that fits the question no worse than any other, or nowhere to the letter."""
     words = text.strip().rstrip(".。")
-    asked = _Asked.read(question)
     problems: list[str] = []
     for passage in cited:
+        asked = _Asked.read(question, passage)
         lines = passage.text.split("\n")
         holding = [line for line in lines if place_of(words, line) >= 0]
         if not words or not holding:
@@ -74,13 +74,13 @@ def corrected(text: str, cited: Passage, question: str) -> Correction | None:
     missed = [(row, cell) for row in rows for cell in row[1:] if cell.value == words]
     if len(missed) != 1 or _COMPARES.search(question):
         return None
-    (row, cell), asked = missed[0], _Asked.read(question)
+    (row, cell), asked = missed[0], _Asked.read(question, cited)
     table = [other for other in rows if other[0].column == row[0].column]
     held = [len(asked.held_by(_values(other))) for other in table]
     best = [other for other, count in zip(table, held, strict=True) if count == max(held)]
     if len(best) != 1 or best[0] is row:
         return None
-    named = {other.column: len(asked.held_by(other.column)) for other in best[0][1:] if not asked.held_by(other.value)}
+    named = {other.column: len(asked.named_by(other.column)) for other in best[0][1:] if not asked.held_by(other.value)}
     most = max(named.values(), default=0)
     columns = [column for column, count in named.items() if count == most > 0]
     # a column that the question does not name may be as wrong as the row was
@@ -93,33 +93,37 @@ def corrected(text: str, cited: Passage, question: str) -> Correction | None:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The words of a question that say something, and its figures."""
+    """The words of a question that say something, its figures, and the words that the table's title and headings have too."""
 
     words: frozenset[str]
     figures: tuple[Quantity, ...]
+    of_table: frozenset[str]
 
     @classmethod
-    def read(cls, question: str) -> _Asked:
+    def read(cls, question: str, table: Passage) -> _Asked:
         tokens = (token for token in index_tokens(question) if token not in STOP_WORDS)
-        return cls(frozenset(token for token in tokens if not HAN.match(token) or len(token) > 1), tuple(quantities(question)))
+        words = frozenset(token for token in tokens if not HAN.match(token) or len(token) > 1)
+        return cls(words, tuple(quantities(question)), _of(words, "\n".join((table.title, *table.heading_path))))
 
-    def held_by(self, text: str) -> set[str]:
+    def held_by(self, text: str) -> frozenset[str]:
         """What of the question stands in a text: words, and figures in whatever form."""
-        known = set(index_tokens(text))
         stated = quantities(text)
-        # where a Chinese word is cut depends on its neighbours
-        found = {word for word in self.words if word in known or (HAN.match(word) and word in text)}
-        return found | {figure.text for figure in self.figures if any(states(one, figure) for one in stated)}
+        return _of(self.words, text) | {figure.text for figure in self.figures if any(states(one, figure) for one in stated)}
+
+    def named_by(self, column: str) -> frozenset[str]:
+        """What of the question stands in a column's name. A word that names the whole table ("deposit" in Term deposit rates) names none of its columns."""
+        return self.held_by(column) - self.of_table
+
+
+def _of(words: frozenset[str], text: str) -> frozenset[str]:
+    """Those of the words that stand in a text; where a Chinese word is cut depends on its neighbours, so it is looked for in the text itself."""
+    known = set(index_tokens(text))
+    return frozenset(word for word in words if word in known or (HAN.match(word) and word in text))
 
 
 def _cells(line: str) -> list[_Cell]:
-    return list(_split(line))
-
-
-def _split(line: str) -> Iterator[_Cell]:
-    for cell in line.split(BETWEEN_CELLS):
-        column, colon, value = cell.partition(": ")
-        yield _Cell(column, value) if colon else _Cell("", cell)
+    parts = [(cell, *cell.partition(": ")) for cell in line.split(BETWEEN_CELLS)]
+    return [_Cell(column, value) if colon else _Cell("", cell) for cell, column, colon, value in parts]
 
 
 def _wrong_row(rows: Sequence[Sequence[_Cell]], others: Sequence[Sequence[_Cell]], asked: _Asked) -> str:
@@ -137,18 +141,20 @@ def _values(row: Sequence[_Cell]) -> str:
 
 
 def _wrong_column(rows: Sequence[Sequence[_Cell]], words: str, asked: _Asked) -> str:
-    """The same for the column. A first column names its rows, and a column whose value the question gives is not the one that it asks for."""
-    complaint = ""
-    for row in rows:
-        places = [number for number, cell in enumerate(row) if place_of(words, cell.value) >= 0]
-        if len(places) != 1 or places[0] == 0:
-            return ""
-        mine = asked.held_by(row[places[0]].column)
-        for number, cell in enumerate(row):
-            theirs = asked.held_by(cell.column)
-            if number not in (0, places[0]) and len(theirs) > len(mine) and not asked.held_by(cell.value):
-                complaint = f"from the column {row[places[0]].column}; the question names {', '.join(sorted(theirs - mine))}, as the column {cell.column} does"
-                break
-        else:
-            return ""
-    return complaint
+    """The same for the column; one row in which it is right is enough."""
+    complaints = [_wrong_column_of(row, words, asked) for row in rows]
+    return complaints[0] if all(complaints) else ""
+
+
+def _wrong_column_of(row: Sequence[_Cell], words: str, asked: _Asked) -> str:
+    """A first column names its rows, and a column whose value the question gives is not the one that it asks for."""
+    places = [number for number, cell in enumerate(row) if place_of(words, cell.value) >= 0]
+    if len(places) != 1 or places[0] == 0:
+        return ""
+    column = row[places[0]].column
+    mine = asked.named_by(column)
+    for number, cell in enumerate(row[1:], start=1):
+        theirs = asked.named_by(cell.column)
+        if number != places[0] and len(theirs) > len(mine) and not asked.held_by(cell.value):
+            return f"from the column {column}; the question names {', '.join(sorted(theirs - mine))}, as the column {cell.column} does"
+    return ""

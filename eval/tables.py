@@ -82,8 +82,8 @@ def _try(question: SampleQuestion, table: Passage, counts: Counts) -> None:
                 counts.columns_seen += _seen(value, answer, table, question.ask, counts)
             elif row not in mine and place > 0:
                 _seen(value, answer, table, question.ask, both)
-                counts.both_mended, counts.both_spoilt = counts.both_mended + both.mended, counts.both_spoilt + both.spoilt
-                both = Counts()
+    counts.both_mended += both.mended
+    counts.both_spoilt += both.spoilt
 
 
 def _seen(value: str, answer: str, table: Passage, question: str, counts: Counts) -> bool:

@@ -45,6 +45,18 @@ def test_only_the_row_and_column_asked_about_support_an_answer(question: str, ci
     assert found.detail.startswith("from the ")
 
 
+def test_a_word_that_names_the_whole_table_names_no_column_of_it() -> None:
+    """The question has "rate" and "deposit" of either column, as any question about the table would."""
+    rates = Passage(1, "c", "d", 1, "Term deposit rates", (), None, 0, len(RATES.text), RATES.text)
+    question = "Which standard rate applied to a 12-month term deposit on 1 January 2025?"
+    assert table_check("2.70%", [rates], question).passed
+    assert (
+        table_check("2.84%", [rates], question).detail
+        == "from the column Rate for large deposits; the question names standard, as the column Standard rate does"
+    )
+    assert table_check("2.70%", [rates], "Which term deposit pays how much for 12 months?").passed
+
+
 def test_the_complaint_names_both_rows() -> None:
     found = table_check("2.50%", [RATES], "What do 12 months earn?")
     assert found.detail == "from the row of 6 months; the question names 12, 12 months, as the row of 12 months does"
