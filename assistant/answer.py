@@ -99,7 +99,7 @@ class Assistant:
         if cancelled is not None and cancelled.is_set():
             raise CallerLeft("the caller left")
         self.generator.admit()
-        route = self.router.route(query.text, query.principal, request.adapter)
+        route = self._route(request)
         moment = clock.mark("route", clock.started)
         yield route
         audit_id = self.audit.new_id()
@@ -135,6 +135,14 @@ class Assistant:
             assert isinstance(draft, Draft)
             self.audit.generated(audit_id, query, draft)
         return Generated(route, draft, audit_id)
+
+    def _route(self, request: Request) -> Route:
+        """Where the router abstains and passages are read, the nearest task if the settings say so."""
+        principal = request.query.principal
+        route = self.router.route(request.query.text, principal, request.adapter)
+        abstained = route.task is None and request.adapter == AUTO
+        reads = request.use_rag or request.passages is not None
+        return self.router.nearest(route, principal) if abstained and reads and self.routing.abstain == "nearest" else route
 
     def _options(self, request: Request) -> GenerationOptions:
         return GenerationOptions(min(request.max_tokens or self.generation.max_tokens, self.generation.max_tokens), seed=request.seed)

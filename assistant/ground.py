@@ -1,17 +1,17 @@
 """Is every sentence of an answer true to what it cites? Checked without another model, sentence by sentence.
 
 Markers must name passages of the prompt; every number, rate, amount, date and code must occur in a cited passage, most
-words must too, and what comes from a table must come from the row that was asked about.
+words must too, and what comes from a table or a sentence must come from the row or the sentence that was asked about.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from assistant.table_check import NAME as TABLE
-from assistant.table_check import corrected, table_check
+from assistant import sentence_check, table_check
+from assistant.correction import Correction
 from core.prompts import NOT_FOUND
 from core.text.language import HAN, language_of
 from core.text.markers import split_markers
@@ -33,25 +33,40 @@ class SentenceChecker(Protocol):
     def check(self, text: str) -> Sentence: ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class Checker:
     """The checks of an ordinary answer to a question."""
 
     passages: Sequence[Passage]
     question: str
+    _answered: set[int] = field(default_factory=set)  # passages that a sentence was taken from: what is added to it may be about anything
 
     def check(self, text: str) -> Sentence:
         """One sentence with its markers. It is shown as it was checked: normalised, so that nothing hidden stands between its digits.
 
-        One that is right but for the row of a table is corrected to the row that was asked about, and its check says so.
+        One that is right but for the row of a table, or quotes one sentence for another, is corrected where that is plain, and a check more says so.
         """
         marked = split_markers(normalise(text))
         found = self._checked(marked.text, marked.numbers)
-        if [check.name for check in found.checks if not check.passed] == [TABLE] and len(found.citations) == 1:
-            correction = corrected(marked.text, self.passages[found.citations[0] - 1], self.question)
-            if correction is not None and (better := self._checked(correction.text, marked.numbers)).passed:
-                return replace(better, checks=(*better.checks[:-1], Check(TABLE, True, correction.detail)))
+        correction = self._correction(found)
+        if correction is not None and (better := self._checked(correction.text, marked.numbers)).passed:
+            found = replace(better, checks=(*better.checks, Check("correction", True, correction.detail)))
+        if found.passed:
+            self._answered.update(found.citations)
         return found
+
+    def _correction(self, found: Sentence) -> Correction | None:
+        """What should stand instead of a sentence that fails for its place in one passage, or of a figure that stands nowhere."""
+        failed = {check.name for check in found.checks if not check.passed}
+        if len(found.citations) != 1:
+            return None
+        passage = self.passages[found.citations[0] - 1]
+        if failed == {sentence_check.NAME}:
+            return sentence_check.corrected(found.text, passage, self.question)
+        # a currency that the passage does not have is a word of a wrong figure
+        if failed in ({table_check.NAME}, {"numbers"}, {"numbers", "words"}):
+            return table_check.corrected(found.text, passage, self.question)
+        return None
 
     def _checked(self, text: str, numbers: Sequence[int]) -> Sentence:
         valid = tuple(number for number in numbers if 1 <= number <= len(self.passages))
@@ -62,7 +77,8 @@ class Checker:
             self._markers(numbers, valid),
             numbers_check(text, wrong),
             words_check(text, sources),
-            table_check(text, cited, self.question),
+            table_check.check(text, cited, self.question),
+            sentence_check.check(text, [self.passages[number - 1] for number in valid if number not in self._answered], self.question),
         )
         return Sentence(text, valid, checks, len(quantities(text)), len(wrong))
 

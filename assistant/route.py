@@ -1,7 +1,8 @@
 """Which adapter answers: a small calibrated classifier over the embedding of the question, which may abstain.
 
 It is fitted at start on the tasks' routing examples and on examples that no task should answer. Its probabilities are
-calibrated by cross-validation; below the threshold, or for a question outside all tasks, the base model answers.
+calibrated by cross-validation. Below the threshold, or for a question outside all tasks, it abstains; where passages are read the adapter of the
+nearest task answers then, since the base model cites nothing and no check would let its answer pass (docs/decisions/0007).
 """
 
 from __future__ import annotations
@@ -98,10 +99,19 @@ class Router:
         ranked = sorted(((label, probability / total) for label, probability in allowed.items()), key=lambda item: -item[1])
         (best, confidence), others = ranked[0], tuple((label, round(probability, 4)) for label, probability in ranked[1:])
         if best == OUTSIDE:
-            return Route(None, None, confidence, "no task is for this question: the base model answers", others)
+            return Route(None, None, confidence, "no task is for this question", others)
         if confidence < self.threshold:
-            return Route(None, None, confidence, f"no task is sure enough ({best} is nearest): the base model answers", ((best, round(confidence, 4)), *others))
+            return Route(None, None, confidence, "no task is sure enough", ((best, round(confidence, 4)), *others))
         return Route(best, self._active(best, principal), confidence, "the question is like the task's examples", others)
+
+    def nearest(self, route: Route, principal: Principal) -> Route:
+        """The route to the likeliest task where the router abstained; the route as it was where the caller may use none."""
+        for task, probability in route.alternatives:
+            adapter = self._active(task, principal)
+            if adapter is not None:
+                others = tuple(other for other in route.alternatives if other[0] != task)
+                return Route(task, adapter, probability, f"{route.reason}; {task} is nearest, and the checks decide", others)
+        return route
 
     def named(self, wanted: str, principal: Principal) -> AdapterRef:
         """The adapter ``NAME`` (its active version) or ``NAME@VERSION``.

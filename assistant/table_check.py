@@ -12,14 +12,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.text.language import HAN
-from core.text.numbers import Quantity, quantities, states
+from assistant.asked import Asked
+from assistant.correction import Correction
+from core.text.numbers import quantities, unsupported
 from core.text.places import place_of
-from core.text.stop_words import STOP_WORDS
-from core.text.tokens import index_tokens
+from core.text.tables import BETWEEN_CELLS
 from core.types import Check, Passage
 
-BETWEEN_CELLS = " | "
 NAME = "table"
 _COMPARES = re.compile(
     r"\b(?:more|less|fewer|older|younger|higher|lower|larger|smaller|longer|shorter|other|rather|different) than\b"
@@ -35,12 +34,12 @@ class _Cell:
     value: str
 
 
-def table_check(text: str, cited: Sequence[Passage], question: str) -> Check:
+def check(text: str, cited: Sequence[Passage], question: str) -> Check:
     """Passes a text that stands in running text, in a row that fits the question no worse than any other, or nowhere to the letter."""
     words = text.strip().rstrip(".。")
     problems: list[str] = []
     for passage in cited:
-        asked = _Asked.read(question, passage)
+        asked = Asked.read(question, passage)
         lines = passage.text.split("\n")
         holding = [line for line in lines if place_of(words, line) >= 0]
         if not words or not holding:
@@ -56,69 +55,40 @@ def table_check(text: str, cited: Sequence[Passage], question: str) -> Check:
     return Check(NAME, False, problems[0]) if problems else Check(NAME, True, "not from a table")
 
 
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """What stands in the row that was asked about, in the column that the model chose or, where the question names another one, in that."""
-
-    text: str
-    detail: str
-
-
 def corrected(text: str, cited: Passage, question: str) -> Correction | None:
-    """The cell that the model missed by a row: one row alone fits the question best, and the question names the column: the model's, or else one alone.
+    """The cell that the model missed: one row alone fits the question best, and the question names the column, the model's or else one alone.
 
-    None where the text is no whole cell, the question compares or excludes, or two rows or columns fit equally well.
+    What it wrote is a cell of another row, or a figure that stands nowhere. None where it is anything else, the question compares or excludes, or
+    two rows or columns fit equally well.
     """
     words = text.strip().rstrip(".。")
     rows = [_cells(line) for line in cited.text.split("\n") if BETWEEN_CELLS in line]
     missed = [(row, cell) for row in rows for cell in row[1:] if cell.value == words]
-    if len(missed) != 1 or _COMPARES.search(question):
+    if not rows or len(missed) > 1 or (not missed and not _is_figure_from_nowhere(words, cited)) or _COMPARES.search(question):
         return None
-    (row, cell), asked = missed[0], _Asked.read(question, cited)
+    row, cell = missed[0] if missed else (rows[0], None)
+    asked = Asked.read(question, cited)
     table = [other for other in rows if other[0].column == row[0].column]
     held = [len(asked.held_by(_values(other))) for other in table]
     best = [other for other, count in zip(table, held, strict=True) if count == max(held)]
-    if len(best) != 1 or best[0] is row:
+    if len(best) != 1 or max(held) == 0 or (cell is not None and best[0] is row):
         return None
     named = {other.column: len(asked.named_by(other.column)) for other in best[0][1:] if not asked.held_by(other.value)}
     most = max(named.values(), default=0)
     columns = [column for column, count in named.items() if count == most > 0]
     # a column that the question does not name may be as wrong as the row was
-    wanted = cell.column if cell.column in columns else columns[0] if len(columns) == 1 else None
+    wanted = cell.column if cell is not None and cell.column in columns else columns[0] if len(columns) == 1 else None
     values = [other.value for other in best[0] if other.column == wanted]
     if len(values) != 1:
         return None
-    return Correction(values[0], f"the model wrote {words}, from the row of {row[0].value}; corrected to the row of {best[0][0].value}")
+    source = f"from the row of {row[0].value}" if cell is not None else "which stands nowhere"
+    return Correction(values[0], f"the model wrote {words}, {source}; corrected to the row of {best[0][0].value}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The words of a question that say something, its figures, and the words that the table's title and headings have too."""
-
-    words: frozenset[str]
-    figures: tuple[Quantity, ...]
-    of_table: frozenset[str]
-
-    @classmethod
-    def read(cls, question: str, table: Passage) -> _Asked:
-        tokens = (token for token in index_tokens(question) if token not in STOP_WORDS)
-        words = frozenset(token for token in tokens if not HAN.match(token) or len(token) > 1)
-        return cls(words, tuple(quantities(question)), _of(words, "\n".join((table.title, *table.heading_path))))
-
-    def held_by(self, text: str) -> frozenset[str]:
-        """What of the question stands in a text: words, and figures in whatever form."""
-        stated = quantities(text)
-        return _of(self.words, text) | {figure.text for figure in self.figures if any(states(one, figure) for one in stated)}
-
-    def named_by(self, column: str) -> frozenset[str]:
-        """What of the question stands in a column's name. A word that names the whole table ("deposit" in Term deposit rates) names none of its columns."""
-        return self.held_by(column) - self.of_table
-
-
-def _of(words: frozenset[str], text: str) -> frozenset[str]:
-    """Those of the words that stand in a text; where a Chinese word is cut depends on its neighbours, so it is looked for in the text itself."""
-    known = set(index_tokens(text))
-    return frozenset(word for word in words if word in known or (HAN.match(word) and word in text))
+def _is_figure_from_nowhere(words: str, cited: Passage) -> bool:
+    """One figure and nothing else, that the passage does not state in any form."""
+    found = quantities(words)
+    return len(found) == 1 and found[0].text.strip() == words and bool(unsupported(words, [cited.text]))
 
 
 def _cells(line: str) -> list[_Cell]:
@@ -126,7 +96,7 @@ def _cells(line: str) -> list[_Cell]:
     return [_Cell(column, value) if colon else _Cell("", cell) for cell, column, colon, value in parts]
 
 
-def _wrong_row(rows: Sequence[Sequence[_Cell]], others: Sequence[Sequence[_Cell]], asked: _Asked) -> str:
+def _wrong_row(rows: Sequence[Sequence[_Cell]], others: Sequence[Sequence[_Cell]], asked: Asked) -> str:
     """What is wrong with the rows that hold the answer; empty if nothing is."""
     mine = max((asked.held_by(_values(row)) for row in rows), key=len)
     for row in others:
@@ -140,13 +110,13 @@ def _values(row: Sequence[_Cell]) -> str:
     return "\n".join(cell.value for cell in row)
 
 
-def _wrong_column(rows: Sequence[Sequence[_Cell]], words: str, asked: _Asked) -> str:
+def _wrong_column(rows: Sequence[Sequence[_Cell]], words: str, asked: Asked) -> str:
     """The same for the column; one row in which it is right is enough."""
     complaints = [_wrong_column_of(row, words, asked) for row in rows]
     return complaints[0] if all(complaints) else ""
 
 
-def _wrong_column_of(row: Sequence[_Cell], words: str, asked: _Asked) -> str:
+def _wrong_column_of(row: Sequence[_Cell], words: str, asked: Asked) -> str:
     """A first column names its rows, and a column whose value the question gives is not the one that it asks for."""
     places = [number for number, cell in enumerate(row) if place_of(words, cell.value) >= 0]
     if len(places) != 1 or places[0] == 0:

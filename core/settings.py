@@ -63,7 +63,10 @@ class Generation(Section):
 
 class Routing(Section):
     threshold: Share = Field(0.6, description="confidence below which no adapter is chosen")
-    abstain: Literal["base", "hand_off"] = Field("base", description="what answers then: the base model, or a person")
+    abstain: Literal["nearest", "base", "hand_off"] = Field(
+        "nearest",
+        description="what answers then: the adapter of the nearest task where passages are read (the base model where none are), the base model, or a person",
+    )
 
 
 class Ingest(Section):

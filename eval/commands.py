@@ -1,7 +1,8 @@
-"""`bankassist eval`: what the adapters add, whether answers follow the documents, routing, evidence, and what the check of tables sees."""
+"""`bankassist eval`: what the adapters add, whether answers follow the documents, routing, evidence, and what the checks of tables and sentences see."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     commands.command("routing")(_routing)
     commands.command("evidence")(_evidence)
     commands.command("tables")(_tables)
+    commands.command("sentences")(_sentences)
 
 
 def _adapters(
@@ -36,6 +38,7 @@ def _adapters(
     bank_count: Annotated[int, typer.Option(min=1, help="Questions of the sample bank per task and language, at most.")] = 25,
     seed: Annotated[int | None, typer.Option(help="Seed of the sample bank; default: one that no training saw.")] = None,
     extract: Annotated[str, typer.Option(help="Adapter that answers the third-party questions.")] = "customer-service",
+    answers: Annotated[Path | None, typer.Option(help="File to write every answer to a reading question to, as JSON lines.")] = None,
     as_json: Json = False,
 ) -> None:
     """The active adapters against the bare base model, on a bank that no training saw and on third-party questions."""
@@ -43,6 +46,8 @@ def _adapters(
     from eval.bank import FIRST_SEED, sample_bank
 
     seed = FIRST_SEED if seed is None else seed
+    if answers is not None and not answers.resolve().parent.is_dir():
+        raise BadInput(f"{answers.parent} is no folder; --answers names a file in one that exists", param="--answers")
     outside = table.third_party(data, count) if data else {}
     with _models(context) as (settings, models), tempfile.TemporaryDirectory() as folder:
         errors.print(f"taking in the sample bank of seed {seed}")
@@ -58,6 +63,8 @@ def _adapters(
                 rows += table.compare(outside, application, registry.get(extract).ref, advance)
                 loans = table.compare_loans(application, seed, advance)
             adapters = {info.ref.name: str(info.ref) for info in registry.all() if info.state == "active"}
+    if answers is not None:
+        answers.write_text("".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in table.answers(rows)), "utf8")
     if as_json:
         print_json({"seed": seed, "adapters": adapters, **table.document(rows, loans)})
         return
@@ -125,22 +132,31 @@ def _seeds(
 def _routing(
     context: typer.Context,
     count: Annotated[int, typer.Option(min=1, max=200, help="How many new banks.")] = 5,
+    answers: Annotated[bool, typer.Option(help="Also ask what no task is sure of, by the base model and by the nearest task.")] = False,
     as_json: Json = False,
 ) -> None:
     """Where the router sends the questions of new banks, whose tasks are known."""
     from eval.bank import FIRST_SEED
-    from eval.routing import route_seeds
+    from eval.routing import ABSTAIN, answer_abstained, route_seeds
 
-    with _models(context) as (settings, models), progress("banks", count) as advance:
-        results = route_seeds(range(FIRST_SEED + 100, FIRST_SEED + 100 + count), models.routes, models.embedder, settings.routing.threshold, advance)
+    seeds = range(FIRST_SEED + 100, FIRST_SEED + 100 + count)
+    with _models(context) as (settings, models), progress("banks", count * (2 if answers else 1)) as advance:
+        results = route_seeds(seeds, models.routes, models.embedder, settings.routing.threshold, advance)
+        abstained = answer_abstained(seeds, settings, models, advance) if answers else {}
     if as_json:
-        print_json({"seeds": count, "tasks": [{"task": one.task, "language": one.language, "right": one.right, "to": one.to} for one in results]})
+        tasks = [{"task": one.task, "language": one.language, "right": one.right, "to": one.to} for one in results]
+        print_json({"seeds": count, "tasks": tasks, "abstained": {language: asdict(one) for language, one in abstained.items()}})
         return
     table = Table("task", "language", "questions", "right", "went to", box=None)
     for one in results:
         elsewhere = ", ".join(f"{name} {number}" for name, number in one.to.most_common() if name != one.task)
         table.add_row(one.task, one.language, str(one.to.total()), f"{one.right:.1%}", elsewhere)
     console.print(table)
+    if answers:
+        table = Table("no task sure", "questions", *(f"{setting}: {what}" for setting in ABSTAIN for what in ("right", "wrong")), box=None)
+        for language, found in abstained.items():
+            table.add_row(language, str(found.questions), *(str(what[setting]) for setting in ABSTAIN for what in (found.right, found.wrong)))
+        console.print(table)
 
 
 def _tables(
@@ -167,6 +183,9 @@ def _tables(
         "wrongly",
         "wrong in both: corrected",
         "wrongly",
+        "stands nowhere",
+        "corrected",
+        "wrongly",
         box=None,
     )
     for language, one in found.items():
@@ -185,9 +204,32 @@ def _tables(
                     one.spoilt,
                     one.both_mended,
                     one.both_spoilt,
+                    one.nowhere,
+                    one.nowhere_mended,
+                    one.nowhere_spoilt,
                 ),
             ),
         )
+    console.print(table)
+
+
+def _sentences(
+    data: Data = None,
+    count: Annotated[int, typer.Option(min=1, max=200, help="How many new banks.")] = 5,
+    questions: Annotated[int, typer.Option(min=3, help="Questions of each third-party set.")] = 600,
+    as_json: Json = False,
+) -> None:
+    """How many wrong sentences the check of sentences sees, and how many right answers it refuses. No model takes part."""
+    from eval.bank import FIRST_SEED
+    from eval.sentences import count_banks, count_third_party
+
+    found = count_banks(range(FIRST_SEED + 700, FIRST_SEED + 700 + count)) | (count_third_party(data, questions) if data else {})
+    if as_json:
+        print_json({"seeds": count, "sets": {name: asdict(one) for name, one in found.items()}})
+        return
+    table = Table("set", "answers", "refused", "replaced", "wrong sentences", "seen", "corrected", "wrongly", box=None)
+    for name, one in found.items():
+        table.add_row(name, *map(str, (one.right, one.refused, one.spoilt, one.wrong, one.seen, one.mended, one.missed)))
     console.print(table)
 
 

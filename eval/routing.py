@@ -1,16 +1,23 @@
 """Where the router sends questions whose task is known: the sample bank's own, and loan applications, of seeds that no training saw.
 
-Asked by somebody who may use every adapter, so that what is measured is the classifier and not the permissions.
+Asked by somebody who may use every adapter, so that what is measured is the classifier and not the permissions. And what becomes of the questions
+of which no task is sure, asked by whom they are for, when the base model or the nearest task's adapter answers them.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from assistant.bootstrap import LoadedModels
 from assistant.route import OUTSIDE, RouteModel
 from core.ports import Embedder
+from core.settings import Settings
+from eval.bank import caller, sample_bank
+from eval.seeds import ask
 from examples.samplebank import questions as sample_questions
 from examples.samplebank.facts import Facts
 from examples.samplebank.loans import applications
@@ -18,6 +25,8 @@ from examples.samplebank.loans import applications
 #: what became of a question that no adapter answers
 NONE = "no adapter"
 _LOANS = 20
+#: the settings that are compared
+ABSTAIN = ("base", "nearest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,35 @@ class Routed:
     @property
     def right(self) -> float:
         return self.to[self.task] / self.to.total()
+
+
+@dataclass
+class Abstained:
+    """Questions of one language of which no task was sure; of them right, and wrongly answered instead of refused, by each setting of ``routing.abstain``."""
+
+    questions: int = 0
+    right: Counter[str] = field(default_factory=Counter)
+    wrong: Counter[str] = field(default_factory=Counter)
+
+
+def answer_abstained(seeds: Sequence[int], settings: Settings, models: LoadedModels, advance: Callable[[], None] = lambda: None) -> dict[str, Abstained]:
+    """Ask what the router is not sure of, every time by the base model and by the nearest task."""
+    counts: dict[str, Abstained] = {}
+    for seed in seeds:
+        with tempfile.TemporaryDirectory() as folder, sample_bank(seed, settings, models, Path(folder)) as application:
+            whole = application.assistant
+            for question in sample_questions.load(Facts.draw(seed)):
+                if whole.router.route(question.ask, caller(question.caller)).task is not None:
+                    continue
+                count = counts.setdefault(question.language, Abstained())
+                count.questions += 1
+                for setting in ABSTAIN:
+                    assistant = replace(whole, routing=whole.routing.model_copy(update={"abstain": setting}))
+                    result = ask(replace(application, assistant=assistant), seed, question, question.caller)
+                    count.right[setting] += not result.problem
+                    count.wrong[setting] += bool(result.problem) and not result.problem.startswith("refused")
+        advance()
+    return counts
 
 
 def route_seeds(seeds: Sequence[int], routes: RouteModel, embedder: Embedder, threshold: float, advance: Callable[[], None] = lambda: None) -> list[Routed]:

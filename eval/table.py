@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from core.errors import BadInput
 from core.text.places import place_of
 from core.types import AdapterRef, AnswerKind, Principal, Query, Route
 from eval.bank import caller
-from eval.drafts import Scores, drafts, score
+from eval.drafts import Record, Scores, drafts, score
 from eval.reading import SETS, ReadingItem
 from examples.samplebank import questions as sample_questions
 from examples.samplebank.facts import Facts
@@ -28,11 +28,15 @@ _SEED = 11
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One set of questions under one arm."""
+    """One set of questions under one arm, and every answer."""
 
     set: str
     arm: str
-    scores: Scores
+    records: tuple[Record, ...]
+
+    @property
+    def scores(self) -> Scores:
+        return score(self.records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ def compare(sets: Mapping[str, Sequence[ReadingItem]], application: Application,
     """Every set answered by the bare base model and by an adapter, from the same prompts."""
     instruction = application.assistant.tasks[adapter.name].instruction
     return [
-        Row(name, adapter.name if arm else "base", score(list(drafts(items, application.generator, arm, instruction, advance))))
+        Row(name, adapter.name if arm else "base", tuple(drafts(items, application.generator, arm, instruction, advance)))
         for name, items in sets.items()
         for arm in (None, adapter)
     ]
@@ -128,4 +132,24 @@ def compare_loans(application: Application, seed: int, advance: Callable[[], Non
 
 
 def document(rows: Sequence[Row], loans: Sequence[LoanRow]) -> dict[str, Any]:
-    return {"rows": [asdict(row) for row in rows], "loans": [asdict(row) for row in loans]}
+    """The table."""
+    return {"rows": [{"set": row.set, "arm": row.arm, "scores": asdict(row.scores)} for row in rows], "loans": [asdict(row) for row in loans]}
+
+
+def answers(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """Every answer to a reading question as it was written, with what was asked and what it was judged to be."""
+    for row in rows:
+        for one in row.records:
+            item = one.item
+            yield {
+                "set": row.set,
+                "arm": row.arm,
+                "id": item.id,
+                "question": item.question,
+                "accepted": list(item.answers),
+                "gold": sorted(item.gold),
+                "answer": one.text,
+                "citations": list(one.citations),
+                "refused": one.refused,
+                "invented": one.invented,
+            }

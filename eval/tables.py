@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from assistant.table_check import BETWEEN_CELLS, corrected, table_check
+from assistant.table_check import check, corrected
+from core.text.numbers import unsupported
 from core.text.places import place_of
-from core.text.tables import table_lines
+from core.text.tables import BETWEEN_CELLS, table_lines
 from core.types import Language, Passage
 from examples.samplebank import questions as sample_questions
 from examples.samplebank import sources as sample_sources
@@ -21,7 +22,8 @@ from examples.samplebank.questions import SampleQuestion
 @dataclass
 class Counts:
     """Right values and how many of them were refused; wrong values of the same column (another row) and of the same row, and how many were seen;
-    of these wrong values how many were corrected to the right one, and to another wrong one; the same of values wrong in row and column."""
+    of these wrong values how many were corrected to the right one, and to another wrong one; the same of values wrong in row and column, and
+    of figures that stand nowhere in the table."""
 
     right: int = 0
     refused: int = 0
@@ -33,6 +35,9 @@ class Counts:
     spoilt: int = 0
     both_mended: int = 0
     both_spoilt: int = 0
+    nowhere: int = 0
+    nowhere_mended: int = 0
+    nowhere_spoilt: int = 0
 
 
 def count(seeds: Sequence[int]) -> dict[Language, Counts]:
@@ -65,7 +70,7 @@ def _try(question: SampleQuestion, table: Passage, counts: Counts) -> None:
     if answer is None:
         return
     counts.right += 1
-    counts.refused += not table_check(answer, [table], question.ask).passed
+    counts.refused += not check(answer, [table], question.ask).passed
     cells = [[cell.partition(": ")[::2] for cell in line.split(BETWEEN_CELLS)] for line in lines]
     mine = [row for row in cells if any(place_of(answer, value) >= 0 for _, value in row)]
     column = next(name for name, value in mine[0] if place_of(answer, value) >= 0)
@@ -82,16 +87,28 @@ def _try(question: SampleQuestion, table: Passage, counts: Counts) -> None:
                 counts.columns_seen += _seen(value, answer, table, question.ask, counts)
             elif row not in mine and place > 0:
                 _seen(value, answer, table, question.ask, both)
+    if (figure := _from_nowhere(answer, table)) is not None:
+        counts.nowhere += 1
+        correction = corrected(figure, table, question.ask)
+        counts.nowhere_mended += correction is not None and place_of(answer, correction.text) >= 0
+        counts.nowhere_spoilt += correction is not None and place_of(answer, correction.text) < 0
     counts.both_mended += both.mended
     counts.both_spoilt += both.spoilt
 
 
+def _from_nowhere(answer: str, table: Passage) -> str | None:
+    """The answer with its last digit exchanged so that the table does not state it; None for an answer without digits."""
+    last = max((at for at, character in enumerate(answer) if character.isdigit()), default=None)
+    others = [f"{answer[:last]}{digit}{answer[last + 1 :]}" for digit in "7531986420"] if last is not None else []
+    return next((other for other in others if unsupported(other, [table.text])), None)
+
+
 def _seen(value: str, answer: str, table: Passage, question: str, counts: Counts) -> bool:
     """Whether a wrong value fails the check; what became of it is counted."""
-    if table_check(value, [table], question).passed:
+    if check(value, [table], question).passed:
         return False
     correction = corrected(value, table, question)
-    if correction is not None and table_check(correction.text, [table], question).passed:
+    if correction is not None and check(correction.text, [table], question).passed:
         right = place_of(answer, correction.text) >= 0
         counts.mended += right
         counts.spoilt += not right

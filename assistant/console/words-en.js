@@ -79,6 +79,7 @@ export const words = {
     numbers: "Numbers",
     words: "Words",
     table: "Row and column",
+    sentence: "Sentence",
     rating: "Rating",
     form: "Form",
     input: "Figure given",

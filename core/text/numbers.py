@@ -25,6 +25,8 @@ _READ = "\x00"
 #: what ends a cell of a table's row, as core/text/tables.py writes it, and a field in running text
 _CELL_ENDS = "|;；。"
 _NAME_LENGTH = 80
+#: joins a currency and the other unit that the same number has
+_AND = " and "
 _RANGE = re.compile(r"\s?[-–~～至到或]\s?|\sto\s|\sor\s")
 
 # numbers are of bounded length, so that no hostile text can overflow them; 1,250 and 1 250 are grouped, 12,50 and 1.250,50 have a decimal comma
@@ -150,7 +152,7 @@ class Quantity:
     """One number in normal form.
 
     ``unit`` is ``%``, ``points``, a currency code, ``money`` or ``dollars``, a period, ``every`` and a period, ``times``, ``ordinal``, ``折``,
-    ``time`` (minutes of the day), ``date``, ``code``, ``?`` and what nobody knows, or empty.
+    ``time`` (minutes of the day), ``date``, ``code``, ``?`` and what nobody knows, a currency ``and`` another of these, or empty.
     """
 
     value: Decimal | Day | str
@@ -248,7 +250,7 @@ def states(known: Quantity, claim: Quantity, name: str = "") -> bool:
         return False
     if claim.unit == "":
         return not known.unit.startswith(EVERY) and not re.search(r"[?][^\u4e00-\u9fff]", known.unit)
-    return units.same(known.unit, claim.unit) or (known.unit == "" and claim.unit == TIMES)
+    return units.same(known.unit, claim.unit) or known.unit.endswith(_AND + claim.unit) or (known.unit == "" and claim.unit == TIMES)
 
 
 def _claims(quantity: Quantity, known: Iterable[Quantity]) -> bool:
@@ -361,7 +363,16 @@ def _amounts(text: str) -> Iterator[Quantity]:
 
 
 def _with_unit(match: re.Match[str], value: Decimal) -> tuple[Decimal, str]:
-    """The value in the base unit of what stands around the number."""
+    """The value in the base unit of what stands around the number. ``USD 1.25%`` keeps both units: no source that says 1.25% says that."""
+    value, unit = _of_behind(match, value)
+    if not match["prefix"] or not unit:
+        currency = match["prefix"] or match["suffix"]
+        return value, unit or (units.currency(currency) if currency else "")
+    return value, f"{units.currency(match['prefix'])}{_AND}{unit}"
+
+
+def _of_behind(match: re.Match[str], value: Decimal) -> tuple[Decimal, str]:
+    """The value in the base unit of what stands behind the number, or of a share before it; without a unit where that is a currency or nothing."""
     if match["share"] or match["percent"]:
         return value / {"‰": 10, "千分之": 10, "万分之": 100}.get(match["share"] or match["percent"], 1), "%"
     if match["points"]:
@@ -379,8 +390,7 @@ def _with_unit(match: re.Match[str], value: Decimal) -> tuple[Decimal, str]:
             return value, ""  # a calendar year
         unit, factor = units.period(period)
         return value * factor, unit
-    currency = match["prefix"] or match["suffix"]
-    return value, units.currency(currency) if currency else ""
+    return value, ""
 
 
 def _value(match: re.Match[str]) -> Decimal:

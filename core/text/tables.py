@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
+BETWEEN_CELLS = " | "
 _SEPARATOR = re.compile(r"\s*\|?\s*:?-{2,}:?\s*(\|\s*:?-{2,}:?\s*)*\|?\s*")
 
 
@@ -23,7 +24,7 @@ def table_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterato
             if text:
                 cells.append(f"{name}: {text}" if name and name != text else text)
         if cells:
-            yield " | ".join(cells)
+            yield BETWEEN_CELLS.join(cells)
 
 
 def header_and_rows(cells: Sequence[Sequence[str]]) -> tuple[list[str], list[Sequence[str]]]:

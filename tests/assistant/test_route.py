@@ -10,7 +10,7 @@ import pytest
 from assistant.bootstrap import Application
 from assistant.route import RouteModel, fit_vectors
 from core.errors import Conflict, NotFound
-from core.types import AdapterRef, Principal
+from core.types import AdapterRef, Passage, Principal
 from tests.fakes import ScriptedGenerator
 
 Running = tuple[Application, ScriptedGenerator]
@@ -45,7 +45,36 @@ def test_below_the_threshold_the_base_answers(running: Running) -> None:
     route = with_probabilities(running[0], 0.35, 0.4, 0.15, 0.1).assistant.router.route("x", RISK)
     assert (route.task, route.adapter) == (None, None)
     assert route.confidence == pytest.approx(0.4)
-    assert "customer-service is nearest" in route.reason
+    assert route.reason == "no task is sure enough"
+    assert route.alternatives[0] == ("customer-service", 0.4)
+
+
+def test_where_no_task_is_sure_the_nearest_that_the_caller_may_use_answers(running: Running) -> None:
+    router = with_probabilities(running[0], 0.45, 0.2, 0.15, 0.2).assistant.router
+    route = router.nearest(router.route("x", RISK), RISK)
+    assert (route.task, str(route.adapter), route.confidence) == ("compliance", "compliance@1", 0.45)
+    assert route.reason == "no task is sure enough; compliance is nearest, and the checks decide"
+    assert route.alternatives == (("customer-service", 0.2), ("other", 0.2), ("loan-risk", 0.15))
+    assert router.nearest(router.route("x", CUSTOMER), CUSTOMER).task == "customer-service"
+    outside = with_probabilities(running[0], 0.05, 0.1, 0.05, 0.8).assistant.router
+    assert outside.nearest(outside.route("x", RISK), RISK).task == "customer-service"
+
+
+def test_nearest_is_for_questions_with_passages_that_name_no_adapter(running: Running) -> None:
+    from assistant.answer import Request
+    from core.types import Query
+
+    application, generator = running
+    assistant = with_probabilities(application, 0.3, 0.4, 0.1, 0.2).assistant
+    query = Query("What is the monthly fee of the Current Account?", RISK, application.today())
+    given = Passage(1, "", "", 1, "Fees", (), None, 0, 9, "USD 8.25.")
+    for request in (Request(query), Request(query, passages=(given,), use_rag=False)):
+        assert assistant.answer(request).route.task == "customer-service"
+    for request in (Request(query, use_rag=False), Request(query, "base")):
+        assert assistant.answer(request).route.adapter is None
+    assert assistant.generate(Request(query)).route.adapter is None
+    base = replace(assistant, routing=assistant.routing.model_copy(update={"abstain": "base"}))
+    assert base.answer(Request(query)).route.adapter is None
 
 
 def test_a_question_for_no_task_goes_to_the_base(running: Running) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from assistant.ground import Checker
-from assistant.table_check import corrected, table_check
+from assistant.table_check import check, corrected
 from core.types import Passage
 
 
@@ -39,8 +39,8 @@ TERMS = passage("The rate for 6 months is 2.50%. The rate for 12 months is 2.70%
     ],
 )
 def test_only_the_row_and_column_asked_about_support_an_answer(question: str, cited: Passage, right: str, wrong: str) -> None:
-    assert table_check(right, [cited], question).passed
-    found = table_check(wrong, [cited], question)
+    assert check(right, [cited], question).passed
+    found = check(wrong, [cited], question)
     assert not found.passed
     assert found.detail.startswith("from the ")
 
@@ -49,16 +49,13 @@ def test_a_word_that_names_the_whole_table_names_no_column_of_it() -> None:
     """The question has "rate" and "deposit" of either column, as any question about the table would."""
     rates = Passage(1, "c", "d", 1, "Term deposit rates", (), None, 0, len(RATES.text), RATES.text)
     question = "Which standard rate applied to a 12-month term deposit on 1 January 2025?"
-    assert table_check("2.70%", [rates], question).passed
-    assert (
-        table_check("2.84%", [rates], question).detail
-        == "from the column Rate for large deposits; the question names standard, as the column Standard rate does"
-    )
-    assert table_check("2.70%", [rates], "Which term deposit pays how much for 12 months?").passed
+    assert check("2.70%", [rates], question).passed
+    assert check("2.84%", [rates], question).detail == "from the column Rate for large deposits; the question names standard, as the column Standard rate does"
+    assert check("2.70%", [rates], "Which term deposit pays how much for 12 months?").passed
 
 
 def test_the_complaint_names_both_rows() -> None:
-    found = table_check("2.50%", [RATES], "What do 12 months earn?")
+    found = check("2.50%", [RATES], "What do 12 months earn?")
     assert found.detail == "from the row of 6 months; the question names 12, 12 months, as the row of 12 months does"
 
 
@@ -83,12 +80,12 @@ def test_the_complaint_names_both_rows() -> None:
     ],
 )
 def test_what_cannot_be_told_passes(question: str, cited: Passage, text: str) -> None:
-    assert table_check(text, [cited], question).passed
+    assert check(text, [cited], question).passed
 
 
 def test_one_fitting_passage_is_enough() -> None:
-    assert table_check("2.50%", [RATES, TERMS], "What do 12 months earn?").passed
-    assert not table_check("2.50%", [RATES], "What do 12 months earn?").passed
+    assert check("2.50%", [RATES, TERMS], "What do 12 months earn?").passed
+    assert not check("2.50%", [RATES], "What do 12 months earn?").passed
 
 
 @pytest.mark.parametrize(
@@ -104,7 +101,36 @@ def test_one_fitting_passage_is_enough() -> None:
 def test_a_slip_by_a_row_is_corrected_and_said(question: str, cited: Passage, written: str, right: str) -> None:
     sentence = Checker([cited], question).check(f"{written} [1]")
     assert (sentence.text, sentence.citations, sentence.passed) == (right, (1,), True)
+    assert sentence.checks[-1].name == "correction"
     assert sentence.checks[-1].detail.startswith(f"the model wrote {written}, from the row of ")
+
+
+@pytest.mark.parametrize(
+    ("question", "cited", "written", "right"),
+    [
+        pytest.param("Which standard rate do 12 months earn?", RATES, "2.55%", "2.70%", id="digits of two cells"),
+        pytest.param("Which standard rate do 12 months earn?", RATES, "HKD 2.70%", "2.70%", id="a currency before a rate"),
+        pytest.param("What is the annual fee of the Regent Platinum?", CARDS, "EUR 12", "USD 405", id="a currency that stands nowhere"),
+    ],
+)
+def test_a_figure_that_stands_nowhere_is_corrected_to_the_cell_that_the_question_names(question: str, cited: Passage, written: str, right: str) -> None:
+    sentence = Checker([cited], question).check(f"{written} [1]")
+    assert (sentence.text, sentence.citations, sentence.passed) == (right, (1,), True)
+    assert sentence.checks[-1].detail.startswith(f"the model wrote {written}, which stands nowhere; corrected to the row of ")
+    assert sentence.unsupported == 0  # of what is shown
+
+
+@pytest.mark.parametrize(
+    ("question", "cited", "written"),
+    [
+        pytest.param("What do 12 months earn?", RATES, "2.55%", id="no column is named"),
+        pytest.param("Which standard rate is paid?", RATES, "2.55%", id="no row is named"),
+        pytest.param("Which standard rate do 12 months earn?", RATES, "about 2.55%", id="more than a figure"),
+        pytest.param("Which standard rate do 12 months earn?", TERMS, "2.55%", id="no table"),
+    ],
+)
+def test_a_figure_that_stands_nowhere_is_refused_where_the_cell_is_not_plain(question: str, cited: Passage, written: str) -> None:
+    assert not Checker([cited], question).check(f"{written} [1]").passed
 
 
 @pytest.mark.parametrize(

@@ -402,6 +402,12 @@ _DIFFERENT = [
     ("50元", "CHF 50"),
     ("5 Hong Kong dollars", "USD 5"),
     ("50 cents", "50 francs"),
+    # a currency before what is no amount
+    ("HKD 1.25%", "1.25%"),
+    ("HKD 1.25%", "HKD 1.25"),
+    ("港元1.25%", "1.25%"),
+    ("USD 25 bp", "25 bp"),
+    ("USD 12 months", "12 months"),
     # another sign
     ("-0.75%", "0.75%"),
     ("−0.75%", "0.75%"),

@@ -63,7 +63,7 @@ def test_the_file_is_named_or_lies_in_the_home_folder(tmp_path: Path, monkeypatc
         ("[retrievel]\ntop_k = 1", "retrievel: Extra inputs are not permitted"),
         ("[routing]\nthreshold = 1.5", "routing.threshold: Input should be less than or equal to 1"),
         ("[models]\ndtype = 'int4'", "models.dtype: Input should be 'auto', 'float32' or 'bfloat16'"),
-        ("[routing]\nabstain = '转人工'", "routing.abstain: Input should be 'base' or 'hand_off'"),
+        ("[routing]\nabstain = '转人工'", "routing.abstain: Input should be 'nearest', 'base' or 'hand_off'"),
         ("x = = 1", "Invalid value (at line 1, column 5)"),
     ],
     ids=["too small", "too large", "unknown key", "unknown section", "share", "choice", "Chinese value", "no TOML"],

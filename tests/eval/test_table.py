@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from core.prompts import NOT_FOUND, PromptPassage
 from core.types import AdapterRef, Principal, Route
-from eval.table import _WithoutAdapter
+from eval.drafts import record
+from eval.reading import ReadingItem
+from eval.table import Row, _WithoutAdapter, answers, document
 
 
 @dataclass
@@ -23,3 +26,24 @@ def test_the_base_arm_takes_the_same_task_without_its_adapter() -> None:
     route = _WithoutAdapter(router).route("负债收入比 30%", Principal("eval", frozenset(), frozenset()), "loan-risk")  # type: ignore[arg-type]
     assert (route.task, route.adapter, route.confidence) == ("loan-risk", None, 1.0)
     assert router.asked == [("负债收入比 30%", "eval", "loan-risk")]
+
+
+def test_the_table_and_the_answers_behind_it() -> None:
+    item = ReadingItem("q1", "en", "What is the fee?", (PromptPassage("Fees", "The fee is USD 5."),), frozenset({1}), ("USD 5",))
+    row = Row("squad2", "base", (record(item, "USD 5 [1]"), record(item, NOT_FOUND)))
+    scores = document([row], [])["rows"][0]["scores"]
+    assert (scores["count"], scores["f1"], scores["citation"], scores["over_refusal"]) == (2, 0.5, 0.5, 0.5)
+    first, second = answers([row])
+    assert first == {
+        "set": "squad2",
+        "arm": "base",
+        "id": "q1",
+        "question": "What is the fee?",
+        "accepted": ["USD 5"],
+        "gold": [1],
+        "answer": "USD 5",
+        "citations": [1],
+        "refused": False,
+        "invented": False,
+    }
+    assert (second["refused"], second["citations"]) == (True, [])

@@ -16,3 +16,5 @@ def test_right_values_pass_and_most_wrong_rows_are_seen() -> None:
         assert one.rows_seen >= 0.7 * one.wrong_rows > 0
         assert one.columns_seen >= 0.5 * one.wrong_columns > 0
         assert one.mended > 20 * one.spoilt
+        assert one.nowhere_mended >= 0.4 * one.nowhere > 0
+        assert one.nowhere_spoilt == 0
