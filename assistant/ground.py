@@ -1,7 +1,8 @@
 """Is every sentence of an answer true to what it cites? Checked without another model, sentence by sentence.
 
 Markers must name passages of the prompt; every number, rate, amount, date and code must occur in a cited passage, most
-words must too, and what comes from a table or a sentence must come from the row or the sentence that was asked about.
+words must too, a figure must be of the kind that was asked for, and what comes from a table or a sentence must come from the row or the sentence
+that was asked about.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from assistant import sentence_check, table_check
+from assistant import kind_check, sentence_check, table_check
 from assistant.correction import Correction
 from core.prompts import NOT_FOUND
 from core.text.language import HAN, language_of
@@ -23,6 +24,8 @@ from core.text.stop_words import STOP_WORDS
 from core.text.tokens import index_tokens
 from core.types import Check, Citation, Passage, Sentence
 
+#: the name of the check that says that a sentence is not what the model wrote, and what it wrote
+CORRECTION = "correction"
 #: share of a sentence's words that must stand in what it cites
 _WORDS = 0.6
 
@@ -50,7 +53,7 @@ class Checker:
         found = self._checked(marked.text, marked.numbers)
         correction = self._correction(found)
         if correction is not None and (better := self._checked(correction.text, marked.numbers)).passed:
-            found = replace(better, checks=(*better.checks, Check("correction", True, correction.detail)))
+            found = replace(better, checks=(*better.checks, Check(CORRECTION, True, correction.detail)))
         if found.passed:
             self._answered.update(found.citations)
         return found
@@ -77,6 +80,7 @@ class Checker:
             self._markers(numbers, valid),
             numbers_check(text, wrong),
             words_check(text, sources),
+            kind_check.check(text, self.question),
             table_check.check(text, cited, self.question),
             sentence_check.check(text, [self.passages[number - 1] for number in valid if number not in self._answered], self.question),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
+from assistant.ground import CORRECTION
 from assistant.wire import AnswerOut, CitationOut, PassageOut, SearchOut
 
 
@@ -14,6 +15,9 @@ def show_answer(answer: AnswerOut, console: Console) -> None:
         for sentence in answer.sentences:
             marks = "".join(f" [{number}]" for number in sentence.citations)
             console.print(Text.assemble((sentence.text, "bold"), (marks, "cyan")))
+            for check in sentence.checks:
+                if check.name == CORRECTION:
+                    console.print(Text(f"    {check.detail}", style="dim"))
     else:
         console.print(Text(answer.text, style="bold" if answer.kind == "answered" else "yellow"))
     if answer.structured and answer.structured.get("probabilities"):
@@ -24,7 +28,16 @@ def show_answer(answer: AnswerOut, console: Console) -> None:
     for citation in answer.citations:
         console.print(Text.assemble((f"[{citation.n}] ", "cyan"), _place(citation)))
         console.print(Text(f"    {citation.quote}".replace("\n", "\n    "), style="dim"))
-    checks = f"{answer.grounding.numbers_checked} numbers checked, {answer.grounding.numbers_unsupported} unsupported, {answer.grounding.sentences_dropped} sentences dropped"
+    grounding = answer.grounding
+    checks = ", ".join(
+        part
+        for part in (
+            f"{_count(grounding.numbers_checked, 'number')} checked",
+            f"{grounding.numbers_unsupported} unsupported" if grounding.numbers_unsupported else "",
+            f"{_count(grounding.sentences_dropped, 'sentence')} dropped" if grounding.sentences_dropped else "",
+        )
+        if part
+    )
     adapter = answer.route.adapter + (f"@{answer.route.version}" if answer.route.version else "")
     reason = f", refused: {answer.reason}" if answer.reason else ""
     console.print(Text(f"\n{adapter} ({answer.route.confidence:.0%}){reason}; {checks}; {answer.timings['total']:.1f} s; {answer.audit_id}", style="dim"))
@@ -37,6 +50,10 @@ def show_passages(found: SearchOut, console: Console) -> None:
         console.print(Text.assemble((f"{passage.rank}. ", "cyan"), _place(passage), (f"  ({legs})", "dim")))
         console.print(Text(f"   {passage.text}".replace("\n", "\n   "), style="dim"))
     console.print(Text(f"\n{len(found.passages)} passages, {found.language}, as of {found.as_of}, {found.timings['total']:.2f} s", style="dim"))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _place(source: CitationOut | PassageOut) -> Text:

@@ -42,7 +42,7 @@ function adapterCard(versions) {
 }
 
 function versionCard(adapter) {
-  const figures = Object.entries(adapter.figures ?? {}).map(([name, value]) => fact(words.figures[name] ?? name, number(value)));
+  const figures = Object.entries(adapter.figures ?? {}).map(([name, value]) => fact(words.figures[name] ?? name, number(value, { maximumFractionDigits: 3 })));
   return element(
     "div",
     { class: "version" },

@@ -14,7 +14,7 @@ export function sentenceItem(sentence, place) {
     element(
       "div",
       {},
-      element("p", { class: "foreign" }, element("span", { lang: languageOf(sentence.text) }, sentence.text), sentence.citations.map((n) => [" ", chip(n, place)])),
+      element("p", { class: "foreign" }, element("span", { lang: languageOf(sentence.text) }, sentence.text), sentence.citations.map((n) => [" ", chip(n, place)]), corrected(sentence)),
       checks,
     ),
   );
@@ -29,6 +29,11 @@ function toggle(sentence, checks) {
     button.setAttribute("aria-expanded", String(!checks.hidden));
   });
   return button;
+}
+
+/** What the model wrote was corrected: said beside the sentence, since who relies on it should know. */
+function corrected(sentence) {
+  return sentence.checks.some((check) => check.name === "correction") ? [" ", element("span", { class: "corrected" }, words.corrected)] : [];
 }
 
 function checkItem(check) {

@@ -1,0 +1,94 @@
+"""Is the figure of an answer of the kind that the question asks for?
+
+"How long does a transfer take?" is not answered by 10:30, nor "for how many years?" by 2.85%. Only questions whose words leave no doubt are judged, and
+only figures that are plainly of another kind fail: a bare number may be anything.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from core.text import units
+from core.text.numbers import Quantity, quantities, without_quantities
+from core.text.stop_words import STOP_WORDS
+from core.text.tokens import index_tokens
+from core.types import Check
+
+NAME = "kind"
+
+
+class Kind(StrEnum):
+    """What a figure says."""
+
+    AMOUNT = "an amount"
+    RATE = "a rate"
+    PERIOD = "a period"
+    CLOCK = "a time of day"
+    DATE = "a date"
+
+
+_NOUN = r"(?:[\w'-]+\s){0,3}?"
+_HEAD = r"\bwhat(?:'s|\s(?:is|are|was|were))\s(?:the\s|your\s|its\s)?" + _NOUN
+#: questions of one kind, and the kinds of figure that cannot answer them
+_ASKED: tuple[tuple[re.Pattern[str], frozenset[Kind]], ...] = (
+    (
+        re.compile(
+            r"\bhow (?:long|often|quickly|soon|old|much (?:time|notice))\b|\b(?:for|within) (?:what|which) (?:period|time)\b|\b(?:how many|number of)\s(?:\w+\s)?(?:seconds|minutes|hours|days|weeks|months|years)\b"
+            r"|多久|多长|(?:几|多少)个?(?:年|月|天|周|星期|小时|分钟|工作日|营业日|自然日|日(?=之?内))|(?:时限|年限|期限)(?:是|为)?多少",
+            re.IGNORECASE,
+        ),
+        frozenset({Kind.AMOUNT, Kind.RATE, Kind.CLOCK}),
+    ),
+    (
+        re.compile(
+            rf"\bwhat\s(?:does|do|did|will|would)\b.*\b(?:cost|charge)\b|\b(?:what|which)\s(?:sum|amount)\b|\bhow much\sof\smy\smoney\b|\bhow much\s(?:does|do|did|is|are|will|would)\b.*\b(?:cost|charged?|pay|fee)\b"
+            rf"|{_HEAD}(?:fee|charge|price|cost|rent|premium)s?\b(?!\s(?:waiver|period|date|schedule|free))"
+            r"|多少钱|(?:费用?|租金|价格)(?:是|为)?多少|(?:如何|怎么|怎样)收费|收多少|多少金额|金额(?:上限)?(?:是|为)?多少",
+            re.IGNORECASE,
+        ),
+        frozenset({Kind.PERIOD, Kind.CLOCK, Kind.DATE}),
+    ),
+    (
+        re.compile(
+            rf"(?!.*\bexchange\b)(?:{_HEAD}|\b(?:what|which)\s{_NOUN})rates?\b|\bhow much interest\b|(?:利率|比例)(?:是|为)?多少|多少利率|百分之几",
+            re.IGNORECASE,
+        ),
+        frozenset({Kind.AMOUNT, Kind.PERIOD, Kind.CLOCK, Kind.DATE}),
+    ),
+    (
+        re.compile(r"^(?:and\s|by\s|until\s|from\s|since\s)?when\b|\bwhat time\b|几点|什么时候|何时|什么时间|哪一?天", re.IGNORECASE),
+        frozenset({Kind.AMOUNT, Kind.RATE}),
+    ),
+)
+#: words beside the figures from which on a text says more than them: "orders by 10:30 leave on the same day" tells how long
+_SAYS_MORE = 4
+
+
+def check(text: str, question: str) -> Check:
+    """Passes a text that holds no figure, or says more than figures; one of the kind asked for, or that may be of any; and all where the question leaves it open."""
+    barred = [kinds for pattern, kinds in _ASKED if pattern.search(question)]
+    stated = [_kind(quantity) for quantity in quantities(text)]
+    others = [token for token in index_tokens(without_quantities(text)) if token not in STOP_WORDS]
+    if not stated or len(others) >= _SAYS_MORE:
+        return Check(NAME, True, "more than a figure" if stated else "no figure")
+    if not barred:
+        return Check(NAME, True, "the question leaves the kind of figure open")
+    wrong = frozenset.intersection(*barred)
+    if all(kind in wrong for kind in stated):
+        return Check(NAME, False, f"{stated[0]}, which does not answer this question")
+    return Check(NAME, True, "of the kind that the question asks for")
+
+
+def _kind(quantity: Quantity) -> Kind | None:
+    """None for what may be of any kind."""
+    unit = quantity.unit.removeprefix(units.EVERY)
+    if unit in ("%", units.POINTS):
+        return Kind.RATE
+    if unit in ("second", "minute", "day", "business day", "month"):
+        return Kind.PERIOD
+    if unit == "time":
+        return Kind.CLOCK
+    if unit == "date":
+        return Kind.DATE
+    return Kind.AMOUNT if unit in (*units.CODES, units.MONEY, units.DOLLARS, "cent") else None
