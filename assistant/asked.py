@@ -1,4 +1,4 @@
-"""What a question names: its words and figures, and which of them a piece of a passage holds."""
+"""What a question names: its words and figures, and which of them a passage, or a piece of one, holds."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from core.text.numbers import Quantity, quantities, states
 from core.text.stop_words import STOP_WORDS
 from core.text.tokens import index_tokens
 from core.types import Passage
+
+
+def source_text(passage: Passage) -> str:
+    """What a citation of the passage covers: its title and headings, and its text."""
+    return f"{passage.title}\n{' > '.join(passage.heading_path)}\n{passage.text}"
 
 
 @dataclass(frozen=True, slots=True)

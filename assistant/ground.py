@@ -2,7 +2,7 @@
 
 Markers must name passages of the prompt; every number, rate, amount, date and code must occur in a cited passage, most
 words must too, a figure must be of the kind that was asked for, and what comes from a table or a sentence must come from the row or the sentence
-that was asked about.
+that was asked about, out of a passage that fits the question as well as any.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from assistant import kind_check, sentence_check, table_check
+from assistant import kind_check, passage_check, sentence_check, table_check
+from assistant.asked import source_text
 from assistant.correction import Correction
 from core.prompts import NOT_FOUND
 from core.text.language import HAN, language_of
@@ -81,6 +82,7 @@ class Checker:
             numbers_check(text, wrong),
             words_check(text, sources),
             kind_check.check(text, self.question),
+            passage_check.check([] if self._answered else cited, self.passages, self.question),
             table_check.check(text, cited, self.question),
             sentence_check.check(text, [self.passages[number - 1] for number in valid if number not in self._answered], self.question),
         )
@@ -91,11 +93,6 @@ class Checker:
             return Check("citation", False, "no passage is cited")
         foreign = [number for number in numbers if number not in valid]
         return Check("citation", not foreign, f"there is no passage {foreign[0]}" if foreign else f"cites {', '.join(map(str, valid))}")
-
-
-def source_text(passage: Passage) -> str:
-    """What a citation of the passage covers: its title and headings, and its text."""
-    return f"{passage.title}\n{' > '.join(passage.heading_path)}\n{passage.text}"
 
 
 def citations(sentences_kept: Sequence[Sentence], passages: Sequence[Passage]) -> tuple[Citation, ...]:

@@ -16,6 +16,7 @@ from core.text.tokens import index_tokens
 from core.types import Check
 
 NAME = "kind"
+RIGHT = "of the kind that the question asks for"
 
 
 class Kind(StrEnum):
@@ -77,7 +78,7 @@ def check(text: str, question: str) -> Check:
     wrong = frozenset.intersection(*barred)
     if all(kind in wrong for kind in stated):
         return Check(NAME, False, f"{stated[0]}, which does not answer this question")
-    return Check(NAME, True, "of the kind that the question asks for")
+    return Check(NAME, True, RIGHT)
 
 
 def _kind(quantity: Quantity) -> Kind | None:

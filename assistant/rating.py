@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from assistant.ground import numbers_check, source_text
+from assistant.asked import source_text
+from assistant.ground import numbers_check
 from core.text.markers import split_markers
 from core.text.normalise import normalise
 from core.text.numbers import Quantity, quantities, unsupported

@@ -1,4 +1,4 @@
-"""`bankassist eval`: what the adapters add, whether answers follow the documents, routing, evidence, and what the checks of tables and sentences see."""
+"""`bankassist eval`: what the adapters add, whether answers follow the documents, routing, evidence, and what the checks see."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
     commands.command("routing")(_routing)
     commands.command("evidence")(_evidence)
     commands.command("tables")(_tables)
-    commands.command("sentences")(_sentences)
+    commands.command("checks")(_checks)
 
 
 def _adapters(
@@ -213,24 +213,32 @@ def _tables(
     console.print(table)
 
 
-def _sentences(
+def _checks(
     data: Data = None,
     count: Annotated[int, typer.Option(min=1, max=200, help="How many new banks.")] = 5,
     questions: Annotated[int, typer.Option(min=3, help="Questions of each third-party set.")] = 600,
     as_json: Json = False,
 ) -> None:
-    """How many wrong sentences the check of sentences sees, and how many right answers it refuses. No model takes part."""
+    """How many wrong sentences, passages and kinds of figure the checks see, and how many right answers they refuse. No model takes part."""
+    from eval import passages
     from eval.bank import FIRST_SEED
     from eval.sentences import count_banks, count_third_party
 
     found = count_banks(range(FIRST_SEED + 700, FIRST_SEED + 700 + count)) | (count_third_party(data, questions) if data else {})
+    cited = passages.count(data, questions) if data else {}
     if as_json:
-        print_json({"seeds": count, "sets": {name: asdict(one) for name, one in found.items()}})
+        sentences = {name: asdict(one) for name, one in found.items()}
+        print_json({"seeds": count, "sentences": sentences, "passages": {name: asdict(one) for name, one in cited.items()}})
         return
     table = Table("set", "answers", "refused", "replaced", "wrong sentences", "seen", "corrected", "wrongly", box=None)
     for name, one in found.items():
         table.add_row(name, *map(str, (one.right, one.refused, one.spoilt, one.wrong, one.seen, one.mended, one.missed)))
     console.print(table)
+    if cited:
+        table = Table("set", "right passages", "refused", "wrong passages", "seen", "kinds judged", "right ones refused", box=None)
+        for name, other in cited.items():
+            table.add_row(name, *map(str, (other.right, other.refused, other.wrong, other.seen, other.judged, other.kinds_refused)))
+        console.print(table)
 
 
 def _evidence(

@@ -79,6 +79,7 @@ export const words = {
     citation: "Source",
     numbers: "Numbers",
     words: "Words",
+    passage: "Passage",
     kind: "Kind of figure",
     table: "Row and column",
     sentence: "Sentence",

@@ -91,7 +91,7 @@ _SHARES = re.compile(
 _FREQUENCIES = re.compile(
     rf"""
       (?<![-\w])(?P<adverb>daily|weekly|monthly|quarterly|(?P<half>half-|semi-?)?(?:year|annual)(?:ly)?|annually|p\.a\.)(?![A-Za-z])(?<!\byear)
-    | \b(?:per|each|every)\s(?:calendar\s|full\s)?(?!second)(?P<each>{PERIOD}|annum){END}
+    | \b(?:per|each|every)\s(?:calendar\s|full\s)?(?!second)(?P<each>{PERIOD}){END}
     | (?:(?<=[\d%]\s)|(?<=(?:{"|".join(CODES)})\s)|(?<=[rcod]s\s)|(?<=mes\s)|(?<=ce\s)|(?<=in\s))an?\s(?:calendar\s)?(?P<once>{PERIOD}){END}(?!-)
     | (?:每|按|逐)个?(?:自然)?(?P<zh_each>半年|季|年|月|日(?!元)|天|周|星期|工作日|营业日|小时|分钟)度?
     | (?<![\d一二两三四五六七八九十百半个几第上下作生节假次])(?P<zh_for>[年月季周日])(?=度|费|供|薪|利率|利息|化|息|租|检|报|均|限额|累计|收入)

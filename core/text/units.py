@@ -33,7 +33,7 @@ _FAMILIES = {MONEY: {"CNY"}, DOLLARS: {"USD", "HKD", "SGD", "AUD", "CAD", "NZD"}
 #: periods in one base unit each; business days are no calendar days
 _PERIODS = {
     "second": ("second", 1), "sec": ("second", 1), "minute": ("minute", 1), "min": ("minute", 1), "hour": ("minute", 60), "hr": ("minute", 60),
-    "h": ("minute", 60), "day": ("day", 1), "week": ("day", 7), "month": ("month", 1), "quarter": ("month", 3), "year": ("month", 12),
+    "h": ("minute", 60), "day": ("day", 1), "week": ("day", 7), "month": ("month", 1), "quarter": ("month", 3), "year": ("month", 12), "annum": ("month", 12),
     "business day": ("business day", 1), "working day": ("business day", 1), "banking day": ("business day", 1),
 }  # fmt: skip
 _HAN_PERIODS = {

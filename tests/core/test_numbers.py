@@ -499,6 +499,33 @@ def test_readings(text: str, read: list[tuple[str, str]]) -> None:
     assert _read(text) == [(Decimal(value), unit) for value, unit in read]
 
 
+def test_no_words_of_periods_counts_and_currencies_break_the_reading() -> None:
+    """Documents are full of "per annum"; a reader that knows a word by its pattern and not by its value fails in the middle of an answer."""
+    periods = "second sec minute min hour hr h day week month quarter year annum business\tday working day banking day 年 半年 季 季度 月 个月 日 周 天 小时 分钟 工作日 营业日"
+    frames = (
+        "2.5% per {}",
+        "each {}",
+        "every full {}",
+        "USD 5 a {}",
+        "within a {}",
+        "3 {}s",
+        "half a {}",
+        "half {}",
+        "二{}",
+        "每{}",
+        "半{}",
+        "{}费5元",
+        "两{}半",
+        "per {}",
+        "{}",
+    )
+    for word in periods.replace("business\tday", "business-day").split():
+        for frame in frames:
+            quantities(frame.format(word))
+    assert _read("2.5% per annum") == [(Decimal("2.5"), "%"), (Decimal(12), "every month")]
+    assert unsupported("2.5% a year", ["The rate is 2.5% per annum."]) == []
+
+
 def test_a_text_without_its_quantities() -> None:
     assert without_quantities("from 1 July 2026 USD 45 a year").replace("\0", "") == "from   "
 
