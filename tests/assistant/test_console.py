@@ -319,6 +319,29 @@ def test_each_sentence_says_on_demand_how_it_was_checked(opens: Opens, service: 
 
 
 @needs_chromium
+def test_a_corrected_sentence_says_so(opens: Opens, service: Service) -> None:
+    rows = "Term: 6 months | Standard rate: 2.50%\nTerm: 12 months | Standard rate: 2.70%"
+    publish_guide(service.application, "deposit-rates", "Quartz deposit rates", [rows])
+
+    def six_months(prompt: Any, _adapter: Any) -> str:
+        number = next(n for n, block in enumerate(prompt.context.split("\n\n"), start=1) if "Quartz" in block)
+        return f"2.50% [{number}]"
+
+    service.generator.write = six_months
+    console = opens()
+    console.sign_in()
+    console.ask("Which standard rate does a Quartz deposit of 12 months earn?")
+    console.answered()
+    sentence = console.page.locator(".sentence").first
+    expect(sentence).to_contain_text("2.70%")
+    expect(sentence.locator(".corrected")).to_have_text("corrected by the checks")
+    sentence.locator(".mark").click()
+    expect(sentence.locator(".checks li").last).to_contain_text(
+        "Correction, passed: the model wrote 2.50%, from the row of 6 months; corrected to the row of 12 months"
+    )
+
+
+@needs_chromium
 def test_a_citation_opens_its_passage_in_its_document(opens: Opens, service: Service) -> None:
     service.generator.write = gamma
     console = opens()
