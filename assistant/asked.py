@@ -10,6 +10,9 @@ from core.text.stop_words import STOP_WORDS
 from core.text.tokens import index_tokens
 from core.types import Passage
 
+#: more figures than a question has; a text of nothing else shall not keep the checks busy
+_FIGURES = 32
+
 
 def source_text(passage: Passage) -> str:
     """What a citation of the passage covers: its title and headings, and its text."""
@@ -28,7 +31,8 @@ class Asked:
     def read(cls, question: str, passage: Passage) -> Asked:
         tokens = (token for token in index_tokens(question) if token not in STOP_WORDS)
         words = frozenset(token for token in tokens if not HAN.match(token) or len(token) > 1)
-        return cls(words, tuple(quantities(question)), _of(words, "\n".join((passage.title, *passage.heading_path))))
+        figures = {(one.value, one.unit): one for one in reversed(quantities(question))}  # each once, as it stands first
+        return cls(words, tuple(figures.values())[-_FIGURES:], _of(words, "\n".join((passage.title, *passage.heading_path))))
 
     def held_by(self, text: str) -> frozenset[str]:
         """What of the question stands in a text: words, and figures in whatever form."""

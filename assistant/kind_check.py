@@ -29,6 +29,7 @@ class Kind(StrEnum):
     DATE = "a date"
 
 
+_NEAR = r".{0,120}"  # bounded, so that no long question keeps the search busy
 _NOUN = r"(?:[\w'-]+\s){0,3}?"
 _HEAD = r"\bwhat(?:'s|\s(?:is|are|was|were))\s(?:the\s|your\s|its\s)?" + _NOUN
 #: questions of one kind, and the kinds of figure that cannot answer them
@@ -43,7 +44,7 @@ _ASKED: tuple[tuple[re.Pattern[str], frozenset[Kind]], ...] = (
     ),
     (
         re.compile(
-            rf"\bwhat\s(?:does|do|did|will|would)\b.*\b(?:cost|charge)\b|\b(?:what|which)\s(?:sum|amount)\b|\bhow much\sof\smy\smoney\b|\bhow much\s(?:does|do|did|is|are|will|would)\b.*\b(?:cost|charged?|pay|fee)\b"
+            rf"\bwhat\s(?:does|do|did|will|would)\b{_NEAR}\b(?:cost|charge)\b|\b(?:what|which)\s(?:sum|amount)\b|\bhow much\sof\smy\smoney\b|\bhow much\s(?:does|do|did|is|are|will|would)\b{_NEAR}\b(?:cost|charged?|pay|fee)\b"
             rf"|{_HEAD}(?:fee|charge|price|cost|rent|premium)s?\b(?!\s(?:waiver|period|date|schedule|free))"
             r"|多少钱|(?:费用?|租金|价格)(?:是|为)?多少|(?:如何|怎么|怎样)收费|收多少|多少金额|金额(?:上限)?(?:是|为)?多少",
             re.IGNORECASE,
@@ -52,7 +53,7 @@ _ASKED: tuple[tuple[re.Pattern[str], frozenset[Kind]], ...] = (
     ),
     (
         re.compile(
-            rf"(?!.*\bexchange\b)(?:{_HEAD}|\b(?:what|which)\s{_NOUN})rates?\b|\bhow much interest\b|(?:利率|比例)(?:是|为)?多少|多少利率|百分之几",
+            rf"(?!{_NEAR}\bexchange\b)(?:{_HEAD}|\b(?:what|which)\s{_NOUN})rates?\b|\bhow much interest\b|(?:利率|比例)(?:是|为)?多少|多少利率|百分之几",
             re.IGNORECASE,
         ),
         frozenset({Kind.AMOUNT, Kind.PERIOD, Kind.CLOCK, Kind.DATE}),
@@ -68,11 +69,11 @@ _SAYS_MORE = 4
 
 def check(text: str, question: str) -> Check:
     """Passes a text that holds no figure, or says more than figures; one of the kind asked for, or that may be of any; and all where the question leaves it open."""
-    barred = [kinds for pattern, kinds in _ASKED if pattern.search(question)]
     stated = [_kind(quantity) for quantity in quantities(text)]
     others = [token for token in index_tokens(without_quantities(text)) if token not in STOP_WORDS]
     if not stated or len(others) >= _SAYS_MORE:
         return Check(NAME, True, "more than a figure" if stated else "no figure")
+    barred = [kinds for pattern, kinds in _ASKED if pattern.search(question)]
     if not barred:
         return Check(NAME, True, "the question leaves the kind of figure open")
     wrong = frozenset.intersection(*barred)

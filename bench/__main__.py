@@ -1,4 +1,4 @@
-"""`python -m bench [NAME ...]`: run benchmarks, show their tables, write `bench/results/NAME.json`."""
+"""`python -m bench [NAME ...]`: run benchmarks, show their tables, write `bench/results/NAME.json` and the page that shows them all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main() -> None:
     if unknown := sorted(set(names) - set(NAMES)):
         parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(NAMES)}")
     console = Console()
-    from bench import frame, limits
+    from bench import frame, limits, page
     from bench.service import prepare
 
     cache = Path(os.environ.get("BANKASSIST_HOME", "var")).resolve() / "cache"  # converted models are the same in every home
@@ -38,6 +38,7 @@ def main() -> None:
             rows = importlib.import_module(f"bench.{name}").run(home, machine)
             frame.show(name, rows, console)
             console.print(f"  written to {frame.write(name, rows, machine).relative_to(Path.cwd())}", style="dim")
+        page.write()
 
 
 if __name__ == "__main__":
