@@ -13,7 +13,6 @@ from typing import Protocol
 
 from assistant import kind_check, passage_check, sentence_check, table_check
 from assistant.asked import source_text
-from assistant.correction import Correction
 from core.prompts import NOT_FOUND
 from core.text.language import HAN, language_of
 from core.text.markers import split_markers
@@ -48,29 +47,40 @@ class Checker:
     def check(self, text: str) -> Sentence:
         """One sentence with its markers. It is shown as it was checked: normalised, so that nothing hidden stands between its digits.
 
-        One that is right but for the row of a table, or quotes one sentence for another, is corrected where that is plain, and a check more says so.
+        One that is right but for the row of a table, quotes one sentence for another, or cites the wrong passage is corrected where that is plain, and a
+        check more says so.
         """
         marked = split_markers(normalise(text))
         found = self._checked(marked.text, marked.numbers)
-        correction = self._correction(found)
-        if correction is not None and (better := self._checked(correction.text, marked.numbers)).passed:
-            found = replace(better, checks=(*better.checks, Check(CORRECTION, True, correction.detail)))
-        if found.passed:
-            self._answered.update(found.citations)
+        better = found if found.passed else self._recited(found) or self._corrected(found)
+        if better is not None and better.passed:
+            self._answered.update(better.citations)
+            return better
         return found
 
-    def _correction(self, found: Sentence) -> Correction | None:
-        """What should stand instead of a sentence that fails for its place in one passage, or of a figure that stands nowhere."""
+    def _recited(self, found: Sentence) -> Sentence | None:
+        """The sentence, corrected if need be, with the passage that the question fits best in the place of the one that the model cited."""
+        failed = {check.name for check in found.checks if not check.passed}
+        passage = passage_check.best(self.passages, self.question) if passage_check.NAME in failed and len(found.citations) == 1 else None
+        if passage is None:
+            return None
+        moved = self._checked(found.text, (self.passages.index(passage) + 1,))
+        if not moved.passed:
+            return self._corrected(moved)
+        return _told(moved, f"the model cited passage {found.citations[0]}; the passage that the question fits states it")
+
+    def _corrected(self, found: Sentence) -> Sentence | None:
+        """What should stand instead of a sentence that fails for its place in its one passage, or of a figure that stands nowhere; None if nothing is plain."""
         failed = {check.name for check in found.checks if not check.passed}
         if len(found.citations) != 1:
             return None
+        correction = None
         passage = self.passages[found.citations[0] - 1]
         if failed == {sentence_check.NAME}:
-            return sentence_check.corrected(found.text, passage, self.question)
-        # a currency that the passage does not have is a word of a wrong figure
-        if failed in ({table_check.NAME}, {"numbers"}, {"numbers", "words"}):
-            return table_check.corrected(found.text, passage, self.question)
-        return None
+            correction = sentence_check.corrected(found.text, passage, self.question)
+        elif failed in ({table_check.NAME}, {"numbers"}, {"numbers", "words"}):  # a currency that the passage does not have is a word of a wrong figure
+            correction = table_check.corrected(found.text, passage, self.question)
+        return _told(self._checked(correction.text, found.citations), correction.detail) if correction is not None else None
 
     def _checked(self, text: str, numbers: Sequence[int]) -> Sentence:
         valid = tuple(number for number in numbers if 1 <= number <= len(self.passages))
@@ -93,6 +103,10 @@ class Checker:
             return Check("citation", False, "no passage is cited")
         foreign = [number for number in numbers if number not in valid]
         return Check("citation", not foreign, f"there is no passage {foreign[0]}" if foreign else f"cites {', '.join(map(str, valid))}")
+
+
+def _told(sentence: Sentence, detail: str) -> Sentence:
+    return replace(sentence, checks=(*sentence.checks, Check(CORRECTION, True, detail)))
 
 
 def citations(sentences_kept: Sequence[Sentence], passages: Sequence[Passage]) -> tuple[Citation, ...]:

@@ -69,7 +69,7 @@ _SAYS_MORE = 4
 
 def check(text: str, question: str) -> Check:
     """Passes a text that holds no figure, or says more than figures; one of the kind asked for, or that may be of any; and all where the question leaves it open."""
-    stated = [_kind(quantity) for quantity in quantities(text)]
+    stated = [kind(quantity) for quantity in quantities(text)]
     others = [token for token in index_tokens(without_quantities(text)) if token not in STOP_WORDS]
     if not stated or len(others) >= _SAYS_MORE:
         return Check(NAME, True, "more than a figure" if stated else "no figure")
@@ -77,13 +77,13 @@ def check(text: str, question: str) -> Check:
     if not barred:
         return Check(NAME, True, "the question leaves the kind of figure open")
     wrong = frozenset.intersection(*barred)
-    if all(kind in wrong for kind in stated):
+    if all(one in wrong for one in stated):
         return Check(NAME, False, f"{stated[0]}, which does not answer this question")
     return Check(NAME, True, RIGHT)
 
 
-def _kind(quantity: Quantity) -> Kind | None:
-    """None for what may be of any kind."""
+def kind(quantity: Quantity) -> Kind | None:
+    """What a figure says; None for what may be of any kind."""
     unit = quantity.unit.removeprefix(units.EVERY)
     if unit in ("%", units.POINTS):
         return Kind.RATE

@@ -28,5 +28,12 @@ def check(cited: Sequence[Passage], shown: Sequence[Passage], question: str) -> 
     return Check(NAME, False, f"another passage, of {other.title}, has {', '.join(sorted(best - mine))} of the question")
 
 
+def best(shown: Sequence[Passage], question: str) -> Passage | None:
+    """The one passage that holds most of the question; None where two hold as much."""
+    held = [len(_held(passage, question)) for passage in shown]
+    most = [passage for passage, count in zip(shown, held, strict=True) if count == max(held)]
+    return most[0] if len(most) == 1 else None
+
+
 def _held(passage: Passage, question: str) -> frozenset[str]:
     return Asked.read(question, passage).held_by(source_text(passage))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from assistant.asked import Asked
 from assistant.correction import Correction
+from assistant.kind_check import kind
 from core.text.numbers import quantities, unsupported
 from core.text.places import place_of
 from core.text.tables import BETWEEN_CELLS
@@ -79,10 +80,16 @@ def corrected(text: str, cited: Passage, question: str) -> Correction | None:
     # a column that the question does not name may be as wrong as the row was
     wanted = cell.column if cell is not None and cell.column in columns else columns[0] if len(columns) == 1 else None
     values = [other.value for other in best[0] if other.column == wanted]
-    if len(values) != 1:
+    if len(values) != 1 or (cell is None and not _same_kind(words, values[0])):
         return None
     source = f"from the row of {row[0].value}" if cell is not None else "which stands nowhere"
     return Correction(values[0], f"the model wrote {words}, {source}; corrected to the row of {best[0][0].value}")
+
+
+def _same_kind(figure: str, value: str) -> bool:
+    """Whether a cell may be what a wrong figure was meant to be: no rate was meant to be an amount."""
+    meant, stated = (kind(quantities(text)[0]) if quantities(text) else None for text in (figure, value))
+    return meant is None or meant == stated
 
 
 def _is_figure_from_nowhere(words: str, cited: Passage) -> bool:

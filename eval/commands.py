@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,36 +36,42 @@ def _adapters(
     context: typer.Context,
     data: Data = None,
     count: Annotated[int, typer.Option(min=3, help="Questions of each third-party set.")] = 100,
-    bank_count: Annotated[int, typer.Option(min=1, help="Questions of the sample bank per task and language, at most.")] = 25,
+    only: Annotated[list[str] | None, typer.Option("--set", help="Of the third-party sets only this one; may be repeated.")] = None,
+    bank_count: Annotated[
+        int, typer.Option(min=0, help="Questions of the sample bank per task and language, at most; 0: neither these nor loan applications.")
+    ] = 25,
     seed: Annotated[int | None, typer.Option(help="Seed of the sample bank; default: one that no training saw.")] = None,
     extract: Annotated[str, typer.Option(help="Adapter that answers the third-party questions.")] = "customer-service",
-    answers: Annotated[Path | None, typer.Option(help="File to write every answer to a reading question to, as JSON lines.")] = None,
+    answers: Annotated[Path | None, typer.Option(help="File to which every answer to a reading question is added, as JSON lines.")] = None,
     as_json: Json = False,
 ) -> None:
     """The active adapters against the bare base model, on a bank that no training saw and on third-party questions."""
     from eval import table
     from eval.bank import FIRST_SEED, sample_bank
+    from eval.reading import SETS
 
     seed = FIRST_SEED if seed is None else seed
+    if unknown := [name for name in only or () if name not in SETS]:
+        raise BadInput(f"there is no set {unknown[0]!r}; there are {', '.join(SETS)}", param="--set")
     if answers is not None and not answers.resolve().parent.is_dir():
         raise BadInput(f"{answers.parent} is no folder; --answers names a file in one that exists", param="--answers")
-    outside = table.third_party(data, count) if data else {}
+    outside = table.third_party(data, count, only or tuple(SETS)) if data else {}
     with _models(context) as (settings, models), tempfile.TemporaryDirectory() as folder:
         errors.print(f"taking in the sample bank of seed {seed}")
         with sample_bank(seed, settings, models, Path(folder)) as application:
             registry = application.parts.catalogue.adapters
-            sets = table.bank_items(application, seed, bank_count)
-            total = 2 * (sum(map(len, sets.values())) + sum(map(len, outside.values()))) + 4 * table.LOANS
+            sets = table.bank_items(application, seed, bank_count) if bank_count else {}
+            total = 2 * (sum(map(len, sets.values())) + sum(map(len, outside.values()))) + (4 * table.LOANS if bank_count else 0)
             with progress("answers", total) as advance:
+                arms = [table.compare({name: items}, application, registry.get(name.split(", ")[1]).ref, advance) for name, items in sets.items()]
                 rows: list[table.Row] = []
-                for name, items in sets.items():
-                    task = name.split(", ")[1]
-                    rows += table.compare({name: items}, application, registry.get(task).ref, advance)
-                rows += table.compare(outside, application, registry.get(extract).ref, advance)
-                loans = table.compare_loans(application, seed, advance)
+                for row in chain(*arms, table.compare(outside, application, registry.get(extract).ref, advance)):
+                    rows.append(row)
+                    if answers is not None:
+                        with answers.open("a", encoding="utf8") as file:
+                            file.writelines(f"{json.dumps(line, ensure_ascii=False)}\n" for line in table.answers(row))
+                loans = table.compare_loans(application, seed, advance) if bank_count else []
             adapters = {info.ref.name: str(info.ref) for info in registry.all() if info.state == "active"}
-    if answers is not None:
-        answers.write_text("".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in table.answers(rows)), "utf8")
     if as_json:
         print_json({"seed": seed, "adapters": adapters, **table.document(rows, loans)})
         return
@@ -171,45 +178,14 @@ def _tables(
     if as_json:
         print_json({"seeds": count, "languages": {language: asdict(one) for language, one in found.items()}})
         return
-    table = Table(
-        "language",
-        "right values",
-        "refused",
-        "wrong rows",
-        "seen",
-        "wrong columns",
-        "seen",
-        "corrected",
-        "wrongly",
-        "wrong in both: corrected",
-        "wrongly",
-        "stands nowhere",
-        "corrected",
-        "wrongly",
-        box=None,
-    )
+    table = Table("offered", "language", "count", "failed", "corrected", "wrongly", box=None)
     for language, one in found.items():
+        table.add_row("right value", language, str(one.right), str(one.refused), "", "")
         table.add_row(
-            language,
-            *map(
-                str,
-                (
-                    one.right,
-                    one.refused,
-                    one.wrong_rows,
-                    one.rows_seen,
-                    one.wrong_columns,
-                    one.columns_seen,
-                    one.mended,
-                    one.spoilt,
-                    one.both_mended,
-                    one.both_spoilt,
-                    one.nowhere,
-                    one.nowhere_mended,
-                    one.nowhere_spoilt,
-                ),
-            ),
+            "wrong row or column", language, str(one.wrong_rows + one.wrong_columns), str(one.rows_seen + one.columns_seen), str(one.mended), str(one.spoilt)
         )
+        table.add_row("wrong row and column", language, "", "", str(one.both_mended), str(one.both_spoilt))
+        table.add_row("figure from nowhere", language, str(one.nowhere), str(one.nowhere), str(one.nowhere_mended), str(one.nowhere_spoilt))
     console.print(table)
 
 

@@ -51,14 +51,15 @@ class LoanRow:
     wrong: int
 
 
-def third_party(data: Path, count: int) -> dict[str, list[ReadingItem]]:
-    """The sets of :data:`eval.reading.SETS`, so many questions each.
+def third_party(data: Path, count: int, names: Sequence[str] = tuple(SETS)) -> dict[str, list[ReadingItem]]:
+    """Sets of :data:`eval.reading.SETS`, so many questions each.
 
     Raises:
         BadInput: a file is not there.
     """
     sets: dict[str, list[ReadingItem]] = {}
-    for name, (place, load) in SETS.items():
+    for name in names:
+        place, load = SETS[name]
         path = data / place
         if not path.exists():
             raise BadInput(f"{path} does not exist; --data names the folder that holds {', '.join(place for place, _ in SETS.values())}", param="--data")
@@ -92,14 +93,14 @@ def bank_items(application: Application, seed: int, count: int) -> dict[str, lis
     return dict(sorted(sets.items()))
 
 
-def compare(sets: Mapping[str, Sequence[ReadingItem]], application: Application, adapter: AdapterRef, advance: Callable[[], None] = lambda: None) -> list[Row]:
+def compare(
+    sets: Mapping[str, Sequence[ReadingItem]], application: Application, adapter: AdapterRef, advance: Callable[[], None] = lambda: None
+) -> Iterator[Row]:
     """Every set answered by the bare base model and by an adapter, from the same prompts."""
     instruction = application.assistant.tasks[adapter.name].instruction
-    return [
-        Row(name, adapter.name if arm else "base", tuple(drafts(items, application.generator, arm, instruction, advance)))
-        for name, items in sets.items()
-        for arm in (None, adapter)
-    ]
+    for name, items in sets.items():
+        for arm in (None, adapter):
+            yield Row(name, adapter.name if arm else "base", tuple(drafts(items, application.generator, arm, instruction, advance)))
 
 
 @dataclass(frozen=True)
@@ -136,20 +137,19 @@ def document(rows: Sequence[Row], loans: Sequence[LoanRow]) -> dict[str, Any]:
     return {"rows": [{"set": row.set, "arm": row.arm, "scores": asdict(row.scores)} for row in rows], "loans": [asdict(row) for row in loans]}
 
 
-def answers(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
-    """Every answer to a reading question as it was written, with what was asked and what it was judged to be."""
-    for row in rows:
-        for one in row.records:
-            item = one.item
-            yield {
-                "set": row.set,
-                "arm": row.arm,
-                "id": item.id,
-                "question": item.question,
-                "accepted": list(item.answers),
-                "gold": sorted(item.gold),
-                "answer": one.text,
-                "citations": list(one.citations),
-                "refused": one.refused,
-                "invented": one.invented,
-            }
+def answers(row: Row) -> Iterator[dict[str, Any]]:
+    """Every answer of a row as it was written, with what was asked and what it was judged to be."""
+    for one in row.records:
+        item = one.item
+        yield {
+            "set": row.set,
+            "arm": row.arm,
+            "id": item.id,
+            "question": item.question,
+            "accepted": list(item.answers),
+            "gold": sorted(item.gold),
+            "answer": one.text,
+            "citations": list(one.citations),
+            "refused": one.refused,
+            "invented": one.invented,
+        }

@@ -37,3 +37,19 @@ def test_what_is_added_from_another_passage_may_be_about_anything() -> None:
     checker = Checker([RATES, BOXES], RENT)
     assert checker.check("USD 187.50 [2]").passed
     assert checker.check("Standard rate: 2.70% [1]").passed
+
+
+def test_a_figure_of_the_right_passage_under_the_wrong_marker_is_cited_anew_and_said() -> None:
+    sentence = Checker([RATES, BOXES], RENT).check("USD 187.50 [1]")
+    assert (sentence.text, sentence.citations, sentence.passed) == ("USD 187.50", (2,), True)
+    assert sentence.checks[-1].name == "correction"
+    assert sentence.checks[-1].detail == "the model cited passage 1; the passage that the question fits states it"
+    # and with the figure of the cell that the question names, where the model's stands nowhere
+    nowhere = Checker([RATES, BOXES], RENT).check("USD 187.00 [1]")
+    assert (nowhere.text, nowhere.citations) == ("USD 187.50", (2,))
+
+
+def test_what_the_better_passage_does_not_state_stays_refused() -> None:
+    twins = [RATES, BOXES, BOXES]
+    assert not Checker([RATES, BOXES], RENT).check("2.83% [1]").passed
+    assert not Checker(twins, RENT).check("USD 187.50 [1]").passed  # two passages fit equally well

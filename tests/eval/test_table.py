@@ -33,7 +33,7 @@ def test_the_table_and_the_answers_behind_it() -> None:
     row = Row("squad2", "base", (record(item, "USD 5 [1]"), record(item, NOT_FOUND)))
     scores = document([row], [])["rows"][0]["scores"]
     assert (scores["count"], scores["f1"], scores["citation"], scores["over_refusal"]) == (2, 0.5, 0.5, 0.5)
-    first, second = answers([row])
+    first, second = answers(row)
     assert first == {
         "set": "squad2",
         "arm": "base",
