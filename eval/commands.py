@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     commands.command("evidence")(_evidence)
     commands.command("tables")(_tables)
     commands.command("checks")(_checks)
+    commands.command("answers")(_answers)
 
 
 def _adapters(
@@ -215,6 +216,26 @@ def _checks(
         for name, other in cited.items():
             table.add_row(name, *map(str, (other.right, other.refused, other.wrong, other.seen, other.judged, other.kinds_refused)))
         console.print(table)
+
+
+def _answers(
+    answers: Annotated[Path, typer.Argument(help="What `eval adapters --answers` wrote.")],
+    data: Annotated[Path, typer.Option(help="Folder with squad2/, cmrc2018/ and tatqa_dev.json.")],
+    count: Annotated[int, typer.Option(min=3, help="Questions of each third-party set, as in that run.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """What the checks make of the adapters' answers to third-party questions. No model takes part."""
+    from eval.checked import count as count_checked
+    from eval.table import third_party
+
+    found = count_checked(answers, third_party(data, count))
+    if as_json:
+        print_json({"rows": [{"set": name, "arm": arm, **asdict(one)} for (name, arm), one in found.items()]})
+        return
+    table = Table("set", "arm", "right", "wrong", "right after checks", "corrected", "wrong after checks", box=None)
+    for (name, arm), one in found.items():
+        table.add_row(name, arm, *map(str, (one.right, one.wrong, one.right_after, one.corrected, one.wrong_after)))
+    console.print(table)
 
 
 def _evidence(
