@@ -47,8 +47,8 @@ class Abstained:
     """Questions of one language of which no task was sure; of them right, and wrongly answered instead of refused, by each setting of ``routing.abstain``."""
 
     questions: int = 0
-    right: Counter[str] = field(default_factory=Counter)
-    wrong: Counter[str] = field(default_factory=Counter)
+    right: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ABSTAIN, 0))
+    wrong: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ABSTAIN, 0))
 
 
 def answer_abstained(seeds: Sequence[int], settings: Settings, models: LoadedModels, advance: Callable[[], None] = lambda: None) -> dict[str, Abstained]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 
 from assistant.route import RouteModel
 from core.ports import Vectors
-from eval.routing import NONE, route_seeds
+from eval.routing import NONE, Abstained, route_seeds
 from examples.samplebank import questions
 from examples.samplebank.facts import Facts
 from tests.embedder import HashedEmbedder
@@ -39,3 +41,10 @@ def test_every_question_with_an_answer_is_counted_once_under_its_own_task() -> N
     assert found["compliance", "zh"].right == 0
     assert found["loan-risk", "en"].to.total() == found["loan-risk", "zh"].to.total() == 20
     assert sum(one.to.total() for one in found.values()) == len(answered) + 40
+
+
+def test_what_became_of_unsure_questions_can_be_written_as_json() -> None:
+    """A Counter cannot: asdict makes its pairs the keys."""
+    count = Abstained(2)
+    count.right["nearest"] += 1
+    assert json.loads(json.dumps(asdict(count))) == {"questions": 2, "right": {"base": 0, "nearest": 1}, "wrong": {"base": 0, "nearest": 0}}
