@@ -91,7 +91,7 @@ class Checker:
             self._markers(numbers, valid),
             numbers_check(text, wrong),
             words_check(text, sources),
-            kind_check.check(text, self.question),
+            kind_check.check(text, "" if self._answered else self.question),  # what is added may be of any kind
             passage_check.check([] if self._answered else cited, self.passages, self.question),
             table_check.check(text, cited, self.question),
             sentence_check.check(text, [self.passages[number - 1] for number in valid if number not in self._answered], self.question),

@@ -74,3 +74,12 @@ def test_the_check_is_part_of_grounding() -> None:
     passage = Passage(1, "c", "d", 1, "Transfers", (), None, 0, len(text), text)
     sentence = Checker([passage], "How long does an international transfer take?").check("10:30 [1]")
     assert [check.name for check in sentence.checks if not check.passed] == ["kind"]
+
+
+def test_what_is_added_to_an_answer_may_be_of_any_kind() -> None:
+    text = "A new card costs USD 18.50 and takes 5 days."
+    passage = Passage(1, "c", "d", 1, "Cards", (), None, 0, len(text), text)
+    checker = Checker([passage], "What does a new card cost?")
+    assert checker.check("USD 18.50 [1]").passed
+    assert checker.check("It takes 5 days [1]").passed
+    assert not Checker([passage], "What does a new card cost?").check("It takes 5 days [1]").passed
