@@ -65,9 +65,8 @@ class Checker:
         if passage is None:
             return None
         moved = self._checked(found.text, (self.passages.index(passage) + 1,))
-        if not moved.passed:
-            return self._corrected(moved)
-        return _told(moved, f"the model cited passage {found.citations[0]}; the passage that the question fits states it")
+        better = moved if moved.passed else self._corrected(moved)
+        return better and _told(better, f"the model cited passage {found.citations[0]}; the question fits passage {moved.citations[0]}")
 
     def _corrected(self, found: Sentence) -> Sentence | None:
         """What should stand instead of a sentence that fails for its place in its one passage, or of a figure that stands nowhere; None if nothing is plain."""

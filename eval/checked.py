@@ -10,7 +10,6 @@ from typing import Any
 
 from assistant.ground import CORRECTION, Checker
 from core.errors import BadInput
-from core.types import Passage
 from eval.metrics import contains_answer
 from eval.reading import ReadingItem
 
@@ -28,8 +27,7 @@ class Counts:
 
     def add(self, item: ReadingItem, answer: str, citations: Sequence[int]) -> None:
         """Check one answer as the service does; more than one sentence counts as one."""
-        shown = [Passage(n, "", "", 1, one.heading, (), None, 0, len(one.text), one.text) for n, one in enumerate(item.passages, start=1)]
-        sentence = Checker(shown, item.question).check(answer + "".join(f" [{number}]" for number in citations))
+        sentence = Checker(item.shown, item.question).check(answer + "".join(f" [{number}]" for number in citations))
         before, after = contains_answer(answer, item.answers), contains_answer(sentence.text, item.answers)
         self.right += before
         self.wrong += not before

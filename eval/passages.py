@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assistant import kind_check, passage_check
-from core.types import Passage
 from eval.reading import SETS, ReadingItem
 
 _SEED = 5
@@ -27,9 +26,8 @@ class Counts:
 
     def add(self, item: ReadingItem) -> None:
         """Cite each passage in turn."""
-        shown = [Passage(n, "", "", 1, one.heading, (), None, 0, len(one.text), one.text) for n, one in enumerate(item.passages, start=1)]
-        for passage in shown if item.answers else ():
-            failed = not passage_check.check([passage], shown, item.question).passed
+        for passage in item.shown if item.answers else ():
+            failed = not passage_check.check([passage], item.shown, item.question).passed
             if passage.rank in item.gold:
                 self.right += 1
                 self.refused += failed

@@ -15,7 +15,7 @@ from typing import Any
 from core.prompts import PromptPassage
 from core.text.normalise import normalise
 from core.text.tables import header_and_rows, table_lines
-from core.types import Language
+from core.types import Language, Passage
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,11 @@ class ReadingItem:
     passages: tuple[PromptPassage, ...]
     gold: frozenset[int]
     answers: tuple[str, ...]
+
+    @property
+    def shown(self) -> tuple[Passage, ...]:
+        """The passages as the checks take them, with no place in any document."""
+        return tuple(Passage(n, "", "", 1, one.heading, (), None, 0, len(one.text), one.text) for n, one in enumerate(self.passages, start=1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,9 @@ from assistant.sentence_check import check, corrected
 from core.text.places import place_of
 from core.text.sentences import sentences
 from core.types import Passage
+from eval.pieces import Piece, asked_of
 from eval.reading import SETS
-from examples.samplebank import questions as sample_questions
-from examples.samplebank import sources as sample_sources
-from examples.samplebank.facts import Facts
+from examples.samplebank.sources import Source
 
 _THIRD_PARTY = ("squad2", "cmrc2018")
 _SEED = 5
@@ -58,13 +57,8 @@ class Counts:
 def count_banks(seeds: Sequence[int]) -> dict[str, Counts]:
     """The counts per language over the running text of some banks' documents."""
     counts = {"bank, en": Counts(), "bank, zh": Counts()}
-    for seed in seeds:
-        facts = Facts.draw(seed)
-        sections = list(_sections(facts))
-        for question in sample_questions.load(facts):
-            for document, version, passage in sections:
-                if question.document == document and version == (question.version or version):
-                    counts[f"bank, {question.language}"].add(question.ask, passage, question.answer)
+    for question, passage in asked_of(seeds, _sections):
+        counts[f"bank, {question.language}"].add(question.ask, passage, question.answer)
     return counts
 
 
@@ -76,29 +70,21 @@ def count_third_party(data: Path, count: int) -> dict[str, Counts]:
         counts[name] = Counts()
         for item in load(data / place, count, _SEED):
             for number in item.gold:
-                prompt = item.passages[number - 1]
-                counts[name].add(item.question, _passage(prompt.heading, (), prompt.text), item.answers)
+                counts[name].add(item.question, item.shown[number - 1], item.answers)
     return counts
 
 
-def _sections(facts: Facts) -> Iterator[tuple[str, int, Passage]]:
-    """What stands below each heading, as ingest cuts it."""
-    versions: dict[str, int] = {}
-    for source in sample_sources.load(facts):
-        document = str(source.metadata["id"])
-        versions[document] = versions.get(document, 0) + 1
-        path: list[tuple[int, str]] = []
-        lines: list[str] = []
-        for element in (*source.elements, None):
-            if element is None or element.kind == "heading":
-                if lines:
-                    yield document, versions[document], _passage(source.title, tuple(text for _, text in path), "\n".join(lines))
-                lines = []
-                if element is not None:
-                    path = [(level, text) for level, text in path if level < element.level] + [(element.level, element.text)]
-            elif element.kind != "table":
-                lines.append(element.text)
-
-
-def _passage(title: str, headings: tuple[str, ...], text: str) -> Passage:
-    return Passage(1, "", "", 1, title, headings, None, 0, len(text), text)
+def _sections(source: Source) -> Iterator[Piece]:
+    """What stands below each heading, without tables."""
+    path: list[tuple[int, str]] = []
+    lines: list[str] = []
+    for element in source.elements:
+        if element.kind == "heading":
+            if lines:
+                yield tuple(text for _, text in path), "\n".join(lines)
+            lines = []
+            path = [(level, text) for level, text in path if level < element.level] + [(element.level, element.text)]
+        elif element.kind != "table":
+            lines.append(element.text)
+    if lines:
+        yield tuple(text for _, text in path), "\n".join(lines)

@@ -13,10 +13,9 @@ from core.text.numbers import unsupported
 from core.text.places import place_of
 from core.text.tables import BETWEEN_CELLS, table_lines
 from core.types import Language, Passage
-from examples.samplebank import questions as sample_questions
-from examples.samplebank import sources as sample_sources
-from examples.samplebank.facts import Facts
+from eval.pieces import Piece, asked_of
 from examples.samplebank.questions import SampleQuestion
+from examples.samplebank.sources import Source
 
 
 @dataclass
@@ -43,25 +42,15 @@ class Counts:
 def count(seeds: Sequence[int]) -> dict[Language, Counts]:
     """The counts per language over the banks of some seeds."""
     counts: dict[Language, Counts] = {"en": Counts(), "zh": Counts()}
-    for seed in seeds:
-        facts = Facts.draw(seed)
-        tables = list(_tables(facts))
-        for question in sample_questions.load(facts):
-            for document, version, passage in tables:
-                if question.document == document and version == (question.version or version):
-                    _try(question, passage, counts[question.language])
+    for question, table in asked_of(seeds, _tables):
+        _try(question, table, counts[question.language])
     return counts
 
 
-def _tables(facts: Facts) -> Iterator[tuple[str, int, Passage]]:
-    versions: dict[str, int] = {}
-    for source in sample_sources.load(facts):
-        document = str(source.metadata["id"])
-        versions[document] = versions.get(document, 0) + 1
-        for element in source.elements:
-            if element.kind == "table":
-                text = "\n".join(table_lines(element.rows[0], element.rows[1:]))
-                yield document, versions[document], Passage(1, "", document, 1, source.title, (), None, 0, len(text), text)
+def _tables(source: Source) -> Iterator[Piece]:
+    for element in source.elements:
+        if element.kind == "table":
+            yield (), "\n".join(table_lines(element.rows[0], element.rows[1:]))
 
 
 def _try(question: SampleQuestion, table: Passage, counts: Counts) -> None:

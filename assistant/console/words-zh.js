@@ -234,7 +234,7 @@ export const words = {
     [/^from the column (.*); the question names (.*), as the column (.*) does$/, "取自“$1”一列，而问题提到 $2，与“$3”一列相符"],
     [/^no other passage fits the question better$/, "没有其他段落更符合问题"],
     [/^another passage, of (.*), has (.*) of the question$/, "《$1》中另有一段含有问题中的 $2"],
-    [/^the model cited passage (\d+); the passage that the question fits states it$/, "模型引用的是第 $1 段；与问题最相符的段落中有此内容"],
+    [/^the model cited passage (\d+); the question fits passage (\d+)$/, "模型引用的是第 $1 段；与问题最相符的是第 $2 段"],
     [/^no figure$/, "没有数字"],
     [/^more than a figure$/, "不只是数字"],
     [/^the question leaves the kind of figure open$/, "问题没有限定数字的类型"],

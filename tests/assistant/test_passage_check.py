@@ -43,10 +43,14 @@ def test_a_figure_of_the_right_passage_under_the_wrong_marker_is_cited_anew_and_
     sentence = Checker([RATES, BOXES], RENT).check("USD 187.50 [1]")
     assert (sentence.text, sentence.citations, sentence.passed) == ("USD 187.50", (2,), True)
     assert sentence.checks[-1].name == "correction"
-    assert sentence.checks[-1].detail == "the model cited passage 1; the passage that the question fits states it"
+    assert sentence.checks[-1].detail == "the model cited passage 1; the question fits passage 2"
     # and with the figure of the cell that the question names, where the model's stands nowhere
     nowhere = Checker([RATES, BOXES], RENT).check("USD 187.00 [1]")
     assert (nowhere.text, nowhere.citations) == ("USD 187.50", (2,))
+    assert [check.detail for check in nowhere.checks if check.name == "correction"] == [
+        "the model wrote USD 187.00, which stands nowhere; corrected to the row of Large",
+        "the model cited passage 1; the question fits passage 2",
+    ]
 
 
 def test_what_the_better_passage_does_not_state_stays_refused() -> None:
