@@ -145,7 +145,13 @@ class Assistant:
         return self.router.nearest(route, principal) if abstained and reads and self.routing.abstain == "nearest" else route
 
     def _options(self, request: Request) -> GenerationOptions:
-        return GenerationOptions(min(request.max_tokens or self.generation.max_tokens, self.generation.max_tokens), seed=request.seed)
+        principal = request.query.principal
+        return GenerationOptions(
+            min(request.max_tokens or self.generation.max_tokens, self.generation.max_tokens),
+            seed=request.seed,
+            caller=principal.name,
+            permissions=" ".join(sorted(principal.readable)),
+        )
 
     def _found(self, request: Request) -> Found | None:
         if request.passages is not None:
@@ -217,7 +223,7 @@ class Assistant:
         if isinstance(checker, RatingChecker) and checker.rating is None and outcome.refusal is None:
             outcome = _Outcome(checked, drops, draft, refusal=Refusal.UNSUPPORTED)  # reasons that come to no rating
         if isinstance(checker, RatingChecker) and outcome.refusal is None:
-            outcome.structured = structured(checker, self._probabilities(prompt, route, draft, cancelled))
+            outcome.structured = structured(checker, self._probabilities(request, prompt, route, draft, cancelled))
         if not self._readable(request, outcome.kept, passages):
             outcome = _Outcome(checked, drops, draft, refusal=Refusal.WITHDRAWN)
         yield self._finish(request, route, audit_id, clock, outcome, passages)
@@ -242,13 +248,13 @@ class Assistant:
                 yield span.text, None
             given = max(given, len(done))
 
-    def _probabilities(self, prompt: Prompt, route: Route, draft: Draft, cancelled: threading.Event | None) -> dict[str, float] | None:
+    def _probabilities(self, request: Request, prompt: Prompt, route: Route, draft: Draft, cancelled: threading.Event | None) -> dict[str, float] | None:
         """The rating's probabilities: those of its label tokens behind the reasons."""
         found = before_rating(draft.text)
         if found is None:
             return None
         before, labels = found
-        return dict(zip(RATINGS, self.generator.label_likelihoods(prompt, route.adapter, before, labels, cancelled), strict=True))
+        return dict(zip(RATINGS, self.generator.label_likelihoods(prompt, route.adapter, before, labels, self._options(request), cancelled), strict=True))
 
     def _finish(self, request: Request, route: Route, audit_id: str, clock: _Clock, outcome: _Outcome, passages: Sequence[Passage] = ()) -> Answer:
         kept = outcome.kept

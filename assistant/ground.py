@@ -2,7 +2,7 @@
 
 Markers must name passages of the prompt; every number, rate, amount, date and code must occur in a cited passage, most
 words must too, a figure must be of the kind that was asked for, and what comes from a table or a sentence must come from the row or the sentence
-that was asked about, out of a passage that fits the question as well as any.
+that was asked about, out of a passage that fits the question as well as any. What the question names must stand in some passage.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from assistant import kind_check, passage_check, sentence_check, table_check
+from assistant import kind_check, name_check, passage_check, sentence_check, table_check
 from assistant.asked import source_text
 from core.prompts import NOT_FOUND
 from core.text.language import HAN, language_of
@@ -92,6 +92,7 @@ class Checker:
             words_check(text, sources),
             kind_check.check(text, "" if self._answered else self.question),  # what is added may be of any kind
             passage_check.check([] if self._answered else cited, self.passages, self.question),
+            name_check.check(cited, self.passages, self.question),
             table_check.check(text, cited, self.question),
             sentence_check.check(text, [self.passages[number - 1] for number in valid if number not in self._answered], self.question),
         )

@@ -77,16 +77,37 @@ class Index(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GenerationOptions:
-    """Greedy when ``temperature`` is 0."""
+    """Greedy when ``temperature`` is 0.
+
+    Callers with many requests do not hold up others: ``caller`` says whose it is. A lower ``priority`` goes first. What was read for one set of
+    ``permissions`` is never used for another. Text from the first of the ``stop`` strings on is left out.
+    """
 
     max_tokens: int = 192
     temperature: float = 0.0
     seed: int = 0
+    stop: tuple[str, ...] = ()
+    caller: str = ""
+    permissions: str = ""
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorLoad:
+    """What a generator does now and has done. Tokens of prompts are ``asked`` for in the prefix cache, and ``hit`` where they need not be read."""
+
+    waiting: int
+    running: int
+    steps: int
+    rows: int
+    asked_tokens: int
+    hit_tokens: int
+    prefix_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of text as it is generated: whole characters, possibly none while a character is incomplete."""
+    """A piece of text as it is generated: whole characters."""
 
     text: str
 
@@ -100,6 +121,9 @@ class Generator(Protocol):
     @property
     def context_tokens(self) -> int:
         """The longest prompt and answer together, in tokens."""
+
+    @property
+    def load_now(self) -> GeneratorLoad: ...
 
     def count_tokens(self, text: str) -> int: ...
 
@@ -124,6 +148,13 @@ class Generator(Protocol):
         """
 
     def label_likelihoods(
-        self, prompt: Prompt, adapter: AdapterRef | None, before: str, labels: Sequence[str], cancelled: threading.Event | None = None
+        self,
+        prompt: Prompt,
+        adapter: AdapterRef | None,
+        before: str,
+        labels: Sequence[str],
+        options: GenerationOptions,
+        cancelled: threading.Event | None = None,
     ) -> tuple[float, ...]:
-        """Probabilities of the labels as the continuation of ``before``, renormalised to sum to 1. Raises like :meth:`generate`."""
+        """Probabilities of the labels as the continuation of ``before``, renormalised to sum to 1. Of the options caller, permissions and priority count.
+        Raises like :meth:`generate`."""

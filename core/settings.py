@@ -59,6 +59,10 @@ class Generation(Section):
     passage_tokens: Positive = Field(700, description="tokens that the passages of a prompt may take together")
     queue: Positive = Field(64, description="requests that may wait for the model")
     queue_seconds: float = Field(30, gt=0, description="longest wait for the model")
+    batch: Positive = Field(8, le=64, description="answers that the model writes at once")
+    memory_mib: Positive = Field(512, description="memory for what running answers have read (a prompt alone is read whatever its length)")
+    prefix_mib: Annotated[int, Field(ge=0)] = Field(192, description="memory for prompts that were read before; 0 reads every prompt anew")
+    adapter_mib: Positive = Field(256, description="memory for adapters; those longest unused are dropped and read again when they are needed")
 
 
 class Routing(Section):

@@ -17,9 +17,9 @@ WEIGHTS = "adapter_model.safetensors"
 MANIFEST = "manifest.json"
 
 #: what a configuration may set; the rest of PEFT's keys must be absent, empty or at their defaults
-_LORA_KEYS = ("r", "lora_alpha", "target_modules", "use_rslora")
+_LORA_KEYS = ("r", "lora_alpha", "target_modules", "use_rslora", "fan_in_fan_out")
 _HARMLESS = {
-    "alora_invocation_tokens", "auto_mapping", "base_model_name_or_path", "bias", "fan_in_fan_out", "inference_mode", "init_lora_weights", "lora_bias", "lora_dropout",
+    "alora_invocation_tokens", "auto_mapping", "base_model_name_or_path", "bias", "inference_mode", "init_lora_weights", "lora_bias", "lora_dropout",
     "peft_type", "peft_version", "revision", "task_type",
 }  # fmt: skip
 #: PEFT writes these into every configuration; they belong to methods that others of its keys switch on
@@ -80,6 +80,7 @@ def _refuse_config(folder: Path, config: Any) -> None:
         ("r", lambda value: type(value) is int and value > 0, "a whole number above 0"),
         ("lora_alpha", lambda value: type(value) in (int, float) and 0 < value < math.inf, "a number above 0"),
         ("use_rslora", lambda value: type(value) is bool, "true or false"),
+        ("fan_in_fan_out", lambda value: type(value) is bool, "true or false"),
         ("alora_invocation_tokens", lambda value: isinstance(value, list | None) and all(type(token) is int for token in value or ()), "a list of token ids"),
     ):
         if (key == "r" or key in config) and not fits(config.get(key)):

@@ -27,6 +27,8 @@ class EncodedPrompt:
     instruction: list[int]
     invocation: list[int]
     opening: list[int]
+    system_tokens: int = 0
+    """How many tokens of ``shared`` come before anything that belongs to this prompt alone."""
 
     @property
     def before_invocation(self) -> list[int]:
@@ -78,10 +80,12 @@ class ChatEncoder:
 
     def encode(self, prompt: Prompt) -> EncodedPrompt:
         if self._has_system:
-            shared = self._start + self.text(prompt.system) + self._between + self.text(prompt.context)
+            system = self._start + self.text(prompt.system) + self._between
+            shared = system + self.text(prompt.context)
         else:
-            shared = self._between + self.text(f"{prompt.system}\n\n{prompt.context}")
-        return EncodedPrompt(shared, self.text(prompt.instruction) + self._end_of_turn, self.invocation, self.text(prompt.opening))
+            system = self._between
+            shared = system + self.text(f"{prompt.system}\n\n{prompt.context}")
+        return EncodedPrompt(shared, self.text(prompt.instruction) + self._end_of_turn, self.invocation, self.text(prompt.opening), len(system))
 
     def text(self, text: str) -> list[int]:
         """Ids of plain text; special tokens written in it stay characters."""

@@ -1,85 +1,65 @@
-"""Generation in process: one base model, LoRA adapters beside it, chosen per request. The plain transformers + PEFT path.
+"""Generation in process: one copy of the base model, adapters side by side, all requests in one batch.
 
-One thread owns the model and takes one request after another from a bounded queue; each request has its own queue of
-events, so a slow reader holds up nobody. Requests that nobody waits for any more hold no place in it. An activated adapter is switched on at the invocation only: everything before is
-computed by the bare base, which equals PEFT's own masked forward (a test compares the two).
+Callers' threads turn texts into tokens and tokens into text, and read adapters from disk; one engine thread owns the model (`generation/engine.py`).
 """
 
 from __future__ import annotations
 
-import logging
-import queue
+import math
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from core.errors import BadInput, BankassistError, CallerLeft, Overloaded, Unavailable
-from core.ports import GenerationOptions, Token
-from core.prompts import FORM, Prompt
+from core.errors import BadInput, CallerLeft
+from core.ports import GenerationOptions, GeneratorLoad, Token
+from core.prompts import Prompt
 from core.settings import Generation, Models
 from core.types import AdapterRef, Draft
-from engines.adapter_files import AdapterFiles, read_adapter
 from engines.chat import ChatEncoder, EncodedPrompt
 from engines.compute import prepare, torch_dtype
+from engines.generation.decoder import Decoder
+from engines.generation.engine import Engine
+from engines.generation.general import GeneralDecoder
+from engines.generation.llama import LlamaDecoder, is_llama_shaped
+from engines.generation.lora import LoadedAdapter, load_adapter
+from engines.generation.requests import Ended, Request, Waiting
+from engines.generation.resident import ResidentAdapters
+from engines.generation.text import TextStream
 from engines.models import ModelFolder, locate
-
-log = logging.getLogger(__name__)
 
 #: seconds after which somebody who waits for a word looks whether they are to leave
 _POLL = 0.1
-
-
-@dataclass
-class _Request:
-    """Work for the engine thread. Its events end with a Draft, a tuple of likelihoods, or an exception."""
-
-    prompt: EncodedPrompt
-    adapter: AdapterRef | None
-    run: Callable[[_Request], None]
-    cancelled: threading.Event | None
-    options: GenerationOptions = field(default_factory=GenerationOptions)
-    events: queue.SimpleQueue[Any] = field(default_factory=queue.SimpleQueue)
-    queued_at: float = field(default_factory=time.monotonic)
-    closed: bool = False  # nobody reads the events any more
-
-    @property
-    def prompt_tokens(self) -> int:
-        return len(self.prompt.all if self.adapter else self.prompt.without_adapter)
-
-    @property
-    def caller_left(self) -> bool:
-        return self.cancelled is not None and self.cancelled.is_set()
-
-    @property
-    def wanted(self) -> bool:
-        return not (self.closed or self.caller_left)
+_MIB = 1024 * 1024
 
 
 class LocalGenerator:
-    """See the module. ``close`` ends the thread."""
+    """See the module; the Generator port. ``close`` ends the thread."""
 
     def __init__(self, model: Any, tokenizer: Any, folder: ModelFolder, settings: Generation) -> None:
-        self._base = model
-        self._model: Any = model  # a PeftModel around the base as soon as an adapter is loaded
+        self._config = model.config
+        self._kind = type(model)
         self._tokenizer = tokenizer
         self._encoder = ChatEncoder(tokenizer)
         self._folder = folder
-        self._settings = settings
-        self._loaded: dict[str, bool] = {}  # adapter digest -> whether it is an activated one
-        self._end_tokens = _end_tokens(model, tokenizer)
-        self._waiting: list[_Request] = []
-        self._closed = False
-        self._changed = threading.Condition()  # guards the two above
-        self._thread = threading.Thread(target=self._work, name="generator", daemon=True)
+        ends = _end_tokens(model, tokenizer)
+        self._decoder: Decoder = LlamaDecoder(model) if is_llama_shaped(model) else GeneralDecoder(model)
+        self._adapters = ResidentAdapters(self._read_adapter, settings.adapter_mib * _MIB, self._decoder.device)
+        self._waiting = Waiting(settings.queue, settings.queue_seconds)
+        self._engine = Engine(
+            self._decoder,
+            self._waiting,
+            ends,
+            self._adapters.dropped,
+            batch=settings.batch,
+            memory_bytes=settings.memory_mib * _MIB,
+            prefix_bytes=settings.prefix_mib * _MIB,
+        )
+        self._thread = threading.Thread(target=self._engine.work, name="generator", daemon=True)
         self._thread.start()
 
     @classmethod
@@ -105,13 +85,15 @@ class LocalGenerator:
 
     @property
     def context_tokens(self) -> int:
-        return int(self._base.config.max_position_embeddings)
+        return int(self._config.max_position_embeddings)
 
     @property
-    def waiting(self) -> int:
-        """Requests in the queue."""
-        with self._changed:
-            return sum(request.wanted for request in self._waiting)
+    def load_now(self) -> GeneratorLoad:
+        """What waits, what runs, and what the prefix cache spared."""
+        prefixes = self._engine.prefixes
+        return GeneratorLoad(
+            len(self._waiting), self._engine.running, self._engine.steps, self._engine.rows, prefixes.asked_tokens, prefixes.hit_tokens, prefixes.nbytes
+        )
 
     def count_tokens(self, text: str) -> int:
         return len(self._encoder.text(text))
@@ -126,12 +108,7 @@ class LocalGenerator:
             Overloaded: the queue is full.
             Unavailable: the generator was closed.
         """
-        with self._changed:
-            self._waiting = [request for request in self._waiting if request.wanted]
-            if self._closed:
-                raise _stopping()
-            if len(self._waiting) >= self._settings.queue:
-                raise Overloaded(f"{self._settings.queue} requests wait for the model already; try again in a moment")
+        self._waiting.admit()
 
     def generate(
         self, prompt: Prompt, adapter: AdapterRef | None, options: GenerationOptions, cancelled: threading.Event | None = None
@@ -142,226 +119,92 @@ class LocalGenerator:
             Overloaded: the queue is full.
             BadInput: the prompt does not fit the model's context.
             CallerLeft: ``cancelled`` was set, also while the request waited; from the iterator.
-            Unavailable: the generator was closed.
+            Unavailable: the adapter cannot be used, or the generator was closed.
         """
-        return self._events(self._submitted(prompt, adapter, self._generate, cancelled, options))
+        self.admit()  # costs less than tokenising
+        request = self._checked(Request(self._encoder.encode(prompt), self._adapter(adapter), options, cancelled), options.max_tokens)
+        self._waiting.put(request)
+        return self._text(request)
 
     def label_likelihoods(
-        self, prompt: Prompt, adapter: AdapterRef | None, before: str, labels: Sequence[str], cancelled: threading.Event | None = None
+        self,
+        prompt: Prompt,
+        adapter: AdapterRef | None,
+        before: str,
+        labels: Sequence[str],
+        options: GenerationOptions,
+        cancelled: threading.Event | None = None,
     ) -> tuple[float, ...]:
-        """Probabilities of the labels as the continuation of ``before``, renormalised to sum to 1. Raises like :meth:`generate`."""
-        options = GenerationOptions(max_tokens=64)  # more than ``before`` and a label take
-        (likelihoods,) = self._events(self._submitted(prompt, adapter, lambda request: self._likelihoods(request, before, labels), cancelled, options))
-        return tuple(likelihoods)
+        """Probabilities of the labels as the continuation of ``before``, renormalised to sum to 1. Of the options caller, permissions and priority count.
+        Raises like :meth:`generate`."""
+        self.admit()
+        encoded, scored = self._encoder.encode(prompt), [self._encoder.text(label) for label in labels]
+        read = self._encoder.text(before)
+        request = Request(encoded, self._adapter(adapter), options, cancelled, read, scored)
+        self._waiting.put(self._checked(request, len(read) + max(map(len, scored))))
+        (sums,) = self._events(request)
+        highest = max(sums)
+        shares = [math.exp(value - highest) for value in sums]
+        return tuple(share / sum(shares) for share in shares)
 
     def close(self) -> None:
-        """End the engine thread after the request that it works on; those that wait are told so."""
-        with self._changed:
-            self._closed = True
-            for request in self._waiting:
-                request.events.put(_stopping())
-            self._waiting.clear()
-            self._changed.notify()
+        """End the engine thread after what it works on; those that wait are told so."""
+        self._waiting.close()
         self._thread.join()
 
-    # -- the queue -------------------------------------------------------------------------------
+    # -- on the callers' threads -----------------------------------------------------------------
 
-    def _check_length(self, prompt: EncodedPrompt, more: int) -> None:
-        if len(prompt.all) + more > self.context_tokens:
+    def _checked(self, request: Request, more: int) -> Request:
+        tokens = len(_read(request.prompt, request.adapter))
+        if tokens + more > self.context_tokens:
             raise BadInput(
-                f"the prompt has {len(prompt.all)} tokens and the answer may take {more}; the model's context is {self.context_tokens}. Shorten the input.",
+                f"the prompt has {tokens} tokens and the answer may take {more}; the model's context is {self.context_tokens}. Shorten the input.",
                 code="context_length_exceeded",
             )
-
-    def _submitted(
-        self, prompt: Prompt, adapter: AdapterRef | None, run: Callable[[_Request], None], cancelled: threading.Event | None, options: GenerationOptions
-    ) -> _Request:
-        self.admit()  # costs less than tokenising
-        encoded = self._encoder.encode(prompt)
-        self._check_length(encoded, options.max_tokens)
-        request = _Request(encoded, adapter, run, cancelled, options)
-        with self._changed:
-            self.admit()
-            self._waiting.append(request)
-            self._changed.notify()
         return request
 
-    def _events(self, request: _Request) -> Iterator[Any]:
+    def _adapter(self, adapter: AdapterRef | None) -> LoadedAdapter | None:
+        return self._adapters.get(adapter) if adapter else None
+
+    def _read_adapter(self, adapter: AdapterRef) -> LoadedAdapter:
+        with torch.device("meta"):
+            skeleton = self._kind(self._config)
+        return load_adapter(adapter, self.base_digest, skeleton)
+
+    def _text(self, request: Request) -> Iterator[Token | Draft]:
+        stream = TextStream(self._tokenizer, request.options.stop)
+        read = len(_read(request.prompt, request.adapter))
+        for written, event in enumerate(self._events(request)):
+            ended = isinstance(event, Ended)
+            if text := stream.rest() if ended else stream.add(event):
+                yield Token(text)
+            if ended:
+                yield Draft(stream.text, read, written, event.reason)
+            elif stream.stopped:
+                request.closed = True
+                yield Draft(stream.text, read, written + 1, "stop")
+                return
+
+    def _events(self, request: Request) -> Iterator[Any]:
         try:
             while True:
                 if request.caller_left:
                     raise CallerLeft("the caller left")
                 try:
                     event = request.events.get(timeout=_POLL)
-                except queue.Empty:
+                except Empty:
                     continue
                 if isinstance(event, BaseException):
                     raise event
                 yield event
-                if not isinstance(event, Token):
+                if not isinstance(event, int):
                     return
         finally:
             request.closed = True
 
-    def _next(self) -> _Request | None:
-        """The next request; None when there will be no more."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
-            return None if self._closed else self._waiting.pop(0)
 
-    def _work(self) -> None:
-        while (request := self._next()) is not None:
-            if not request.wanted:
-                continue
-            try:
-                if time.monotonic() - request.queued_at > self._settings.queue_seconds:
-                    raise Overloaded(f"the request waited {self._settings.queue_seconds:g} s for the model without reaching it; try again later")
-                with torch.inference_mode():
-                    request.run(request)
-            except Exception as error:  # whatever happens to one request, the next one is served
-                request.events.put(error)
-
-    # -- on the engine thread --------------------------------------------------------------------
-
-    def _generate(self, request: _Request) -> None:
-        logits, cache = self._prefill(request)
-        random = torch.Generator(device=logits.device).manual_seed(request.options.seed)
-        ids: list[int] = []
-        shown = ""
-        reason = "length"
-        while len(ids) < request.options.max_tokens:
-            if not request.wanted:
-                return
-            token = _choose(logits, request.options.temperature, random)
-            if token in self._end_tokens:
-                reason = "stop"
-                break
-            ids.append(token)
-            text = self._tokenizer.decode(ids, skip_special_tokens=True)
-            if not text.endswith("\ufffd"):  # the bytes of a character may come in several tokens
-                request.events.put(Token(text[len(shown) :]))
-                shown = text
-            with self._adapter(request.adapter):
-                logits = self._forward([token], cache)
-        text = self._tokenizer.decode(ids, skip_special_tokens=True)
-        if len(text) > len(shown):
-            request.events.put(Token(text[len(shown) :]))
-        request.events.put(Draft(text, request.prompt_tokens, len(ids), reason))  # type: ignore[arg-type]
-
-    def _likelihoods(self, request: _Request, before: str, labels: Sequence[str]) -> None:
-        logits, cache = self._prefill(request)
-        with self._adapter(request.adapter):
-            if text := self._encoder.text(before):
-                logits = self._forward(text, cache)
-            sums = []
-            for label in labels:
-                tokens = self._encoder.text(label)
-                log_probability = float(torch.log_softmax(logits.float(), -1)[tokens[0]])
-                if len(tokens) > 1:
-                    rows = self._forward(tokens[:-1], cache, every=True)
-                    log_probability += sum(float(torch.log_softmax(row.float(), -1)[token]) for row, token in zip(rows, tokens[1:], strict=True))
-                    cache.crop(-(len(tokens) - 1))
-                sums.append(log_probability)
-        request.events.put(tuple(torch.softmax(torch.tensor(sums), 0).tolist()))
-
-    def _prefill(self, request: _Request) -> tuple[torch.Tensor, DynamicCache]:
-        cache = DynamicCache(config=self._base.config)
-        if self._activated(request.adapter):
-            with self._adapter(None):
-                self._forward(request.prompt.before_invocation, cache)
-            with self._adapter(request.adapter):
-                return self._forward(request.prompt.by_adapter, cache), cache
-        with self._adapter(request.adapter):
-            return self._forward(request.prompt.all if request.adapter else request.prompt.without_adapter, cache), cache
-
-    def _forward(self, ids: Sequence[int], cache: DynamicCache, *, every: bool = False) -> torch.Tensor:
-        """Logits behind the last id, or behind every one; the cache grows by the ids."""
-        output = self._base(torch.tensor([ids], device=self._base.device), past_key_values=cache, logits_to_keep=0 if every else 1)
-        logits: torch.Tensor = output.logits[0] if every else output.logits[0, -1]
-        return logits
-
-    def _activated(self, adapter: AdapterRef | None) -> bool:
-        if adapter is None:
-            return False
-        if adapter.digest not in self._loaded:
-            self._load_adapter(adapter)
-        return self._loaded[adapter.digest]
-
-    def _adapter(self, adapter: AdapterRef | None) -> AbstractContextManager[Any]:
-        """Only the engine thread comes here: which adapter is on is state of the shared model."""
-        if not isinstance(self._model, PeftModel):
-            return nullcontext()
-        if adapter is None:
-            context: AbstractContextManager[Any] = self._model.disable_adapter()
-            return context
-        if self._model.active_adapter != adapter.digest:
-            self._model.set_adapter(adapter.digest, inference_mode=True)
-        return nullcontext()
-
-    def _load_adapter(self, adapter: AdapterRef) -> None:
-        files: AdapterFiles = read_adapter(Path(adapter.path))
-        if files.digest != adapter.digest:
-            raise Unavailable(
-                f"adapter {adapter} was changed after it was registered: its digest is {files.digest[:12]}, expected {adapter.digest[:12]}",
-                code="adapter_changed",
-            )
-        if files.base_digest != self.base_digest:
-            raise Unavailable(
-                f"adapter {adapter} was trained on another base model ({files.base_digest[:12]}) than the one loaded ({self.base_digest[:12]})",
-                code="adapter_wrong_base",
-            )
-        if (form := files.manifest.get("prompt_form")) != FORM:
-            raise Unavailable(
-                f"adapter {adapter} was trained on prompts of form {form}, this program writes form {FORM}; train it again, or take the released one",
-                code="adapter_wrong_prompt",
-            )
-        try:
-            self._add(adapter, files)
-        except Exception as error:
-            self._remove(adapter.digest)  # what is left of it would be in the way of the next attempt
-            if isinstance(error, BankassistError):
-                raise
-            raise Unavailable(f"adapter {adapter} does not fit the base model: {error}", code="adapter_wrong_base") from error
-        self._loaded[adapter.digest] = files.kind == "alora"
-        log.info("adapter %s loaded", adapter)
-
-    def _add(self, adapter: AdapterRef, files: AdapterFiles) -> None:
-        # the activation point is ours to keep (see _prefill): for PEFT every adapter is a plain one
-        config = LoraConfig(task_type="CAUSAL_LM", inference_mode=True, **files.lora)
-        if isinstance(self._model, PeftModel):
-            self._model.add_adapter(adapter.digest, config)
-        else:
-            self._model = PeftModel(self._base, config, adapter_name=adapter.digest)
-        weights = load_file(files.weights)
-        expected = get_peft_model_state_dict(self._model, adapter_name=adapter.digest, save_embedding_layers=False)
-        if unknown := sorted(weights.keys() - expected.keys()):
-            raise Unavailable(f"adapter {adapter} has weights for modules that the base model lacks: {unknown[0]}", code="adapter_wrong_base")
-        if missing := sorted(expected.keys() - weights.keys()):
-            raise Unavailable(
-                f"adapter {adapter} names modules without having weights for them: {len(missing)} of {len(expected)} are missing, the first is {missing[0]}",
-                code="adapter_unreadable",
-            )
-        set_peft_model_state_dict(self._model, weights, adapter_name=adapter.digest)
-        self._model.requires_grad_(False)
-        self._model.eval()
-
-    def _remove(self, digest: str) -> None:
-        if not isinstance(self._model, PeftModel) or digest not in self._model.peft_config:
-            return
-        if len(self._model.peft_config) == 1:
-            self._model = self._model.unload()
-        else:
-            self._model.delete_adapter(digest)
-
-
-def _stopping() -> Unavailable:
-    return Unavailable("the service is stopping; try again in a moment", code="stopping")
-
-
-def _choose(logits: torch.Tensor, temperature: float, random: torch.Generator) -> int:
-    if temperature == 0:
-        return int(logits.argmax())
-    return int(torch.multinomial(torch.softmax(logits.float() / temperature, -1), 1, generator=random))
+def _read(prompt: EncodedPrompt, adapter: LoadedAdapter | None) -> list[int]:
+    return prompt.all if adapter else prompt.without_adapter
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

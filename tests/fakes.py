@@ -12,7 +12,7 @@ from adapters.tasks import load_tasks, outside_examples
 from assistant.bootstrap import LoadedModels
 from assistant.route import OUTSIDE, RouteModel, fit
 from core.errors import CallerLeft, Overloaded
-from core.ports import GenerationOptions, Token
+from core.ports import GenerationOptions, GeneratorLoad, Token
 from core.prompts import Prompt
 from core.types import AdapterRef, Draft
 from tests.embedder import HashedEmbedder as HashedEmbedder
@@ -23,7 +23,7 @@ class ScriptedGenerator:
 
     base_digest = hashlib.sha256(b"scripted").hexdigest()
     context_tokens = 100_000
-    waiting = 0
+    load_now = GeneratorLoad(0, 0, 0, 0, 0, 0, 0)
 
     def __init__(self, write: Callable[[Prompt, AdapterRef | None], str]) -> None:
         self.write = write
@@ -65,7 +65,13 @@ class ScriptedGenerator:
             raise
 
     def label_likelihoods(
-        self, prompt: Prompt, adapter: AdapterRef | None, before: str, labels: Sequence[str], cancelled: threading.Event | None = None
+        self,
+        prompt: Prompt,
+        adapter: AdapterRef | None,
+        before: str,
+        labels: Sequence[str],
+        options: GenerationOptions,
+        cancelled: threading.Event | None = None,
     ) -> tuple[float, ...]:
         self.prompts.append((prompt, adapter))
         return tuple(2.0**rank / (2.0 ** len(labels) - 1) for rank in range(len(labels)))

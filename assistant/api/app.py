@@ -21,7 +21,7 @@ def create_app(application: Application) -> FastAPI:
     """The REST interface of an open application."""
     settings = application.settings
     catalogue = application.parts.catalogue
-    metrics = Metrics(lambda: application.generator.waiting, lambda: application.parts.index.sequence, catalogue.jobs.waiting)
+    metrics = Metrics(lambda: application.generator.load_now, lambda: application.parts.index.sequence, catalogue.jobs.waiting)
     shared = ServiceState(application, metrics)
 
     app = FastAPI(

@@ -8,6 +8,7 @@ from time import perf_counter
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.ports import GeneratorLoad
 from core.types import Answer
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -17,7 +18,7 @@ _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 30, 60)
 class Metrics:
     """One registry per application, so that tests do not share counts."""
 
-    def __init__(self, waiting: Callable[[], int], chunks: Callable[[], int], jobs: Callable[[], int]) -> None:
+    def __init__(self, load: Callable[[], GeneratorLoad], chunks: Callable[[], int], jobs: Callable[[], int]) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter("bankassist_requests", "HTTP requests", ["route", "method", "status"], registry=self.registry)
         self.seconds = Histogram("bankassist_request_seconds", "Seconds until the last byte", ["route"], buckets=_SECONDS, registry=self.registry)
@@ -26,7 +27,13 @@ class Metrics:
         self.tokens = Counter("bankassist_tokens", "Tokens read and written by the model", ["direction"], registry=self.registry)
         self.dropped = Counter("bankassist_sentences_dropped", "Sentences that failed a check", registry=self.registry)
         for name, text, function in (
-            ("bankassist_generation_waiting", "Requests that wait for the model", waiting),
+            ("bankassist_generation_waiting", "Requests that wait for the model", lambda: load().waiting),
+            ("bankassist_generation_running", "Answers that the model writes now", lambda: load().running),
+            ("bankassist_generation_steps", "Steps of the model since the start", lambda: load().steps),
+            ("bankassist_generation_rows", "Sequences in all those steps together", lambda: load().rows),
+            ("bankassist_prefix_tokens_asked", "Prompt tokens looked for in the prefix cache", lambda: load().asked_tokens),
+            ("bankassist_prefix_tokens_hit", "Prompt tokens that it held, so that they were not read again", lambda: load().hit_tokens),
+            ("bankassist_prefix_bytes", "Memory of the prefix cache", lambda: load().prefix_bytes),
             ("bankassist_index_changes", "Number of the last change in the index", chunks),
             ("bankassist_jobs_waiting", "Ingestion jobs queued or running", jobs),
         ):

@@ -80,6 +80,7 @@ export const words = {
     numbers: "Numbers",
     words: "Words",
     passage: "Passage",
+    name: "Name",
     kind: "Kind of figure",
     table: "Row and column",
     sentence: "Sentence",

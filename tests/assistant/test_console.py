@@ -309,7 +309,7 @@ def test_each_sentence_says_on_demand_how_it_was_checked(opens: Opens, service: 
     console.sign_in()
     console.ask(LOST)
     console.answered()
-    mark = console.page.get_by_role("button", name="Checked: all 7 checks passed. Show them.").first
+    mark = console.page.get_by_role("button", name="Checked: all 8 checks passed. Show them.").first
     checks = console.page.locator(".checks").first
     expect(checks).to_be_hidden()
     mark.click()
@@ -700,7 +700,7 @@ def test_the_chinese_interface_answers_in_chinese(opens: Opens, service: Service
     console.ask("贝塔卡的年费是多少？")
     console.answered()
     assert console.page.evaluate("document.documentElement.lang") == "zh-CN"
-    console.page.get_by_role("button", name="已核对：7 项全部通过。查看详情。").click()
+    console.page.get_by_role("button", name="已核对：8 项全部通过。查看详情。").click()
     expect(console.page.locator(".checks li").first).to_contain_text("引用了第 1 项")
     expect(console.page.locator(".meta")).to_contain_text(re.compile(r"已核对 \d 个数字"))
     # a check or a route that is still in English would be missing from the list of what the service says

@@ -42,7 +42,7 @@ def test_what_peft_writes_is_read(tmp_path: Path) -> None:
     folder = adapter(tmp_path / "a")
     found = read_adapter(folder)
     assert (found.kind, found.invocation, found.base_digest, found.manifest["name"]) == ("lora", (), "b" * 64, "合规")
-    assert dict(found.lora) == {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj"], "use_rslora": False}
+    assert dict(found.lora) == {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj"], "use_rslora": False, "fan_in_fan_out": False}
     assert found.weights == folder / WEIGHTS
     assert found.digest == hashlib.sha256((folder / CONFIG).read_bytes() + (folder / WEIGHTS).read_bytes()).hexdigest()
 

@@ -40,14 +40,14 @@ def generator() -> Iterator[LocalGenerator]:
 def held(generator: LocalGenerator, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """The model is at work on a request and goes on when the event is set."""
     at_work, go_on = threading.Event(), threading.Event()
-    forward = generator._forward
+    step = generator._decoder.step
 
-    def slow(*arguments: Any, **more: Any) -> Any:
+    def slow(spans: Any) -> Any:
         at_work.set()
         assert go_on.wait(PATIENCE)
-        return forward(*arguments, **more)
+        return step(spans)
 
-    monkeypatch.setattr(generator, "_forward", slow)
+    monkeypatch.setattr(generator._decoder, "step", slow)
     with background(lambda: write(generator)) as _:
         assert at_work.wait(PATIENCE)
         try:
@@ -78,7 +78,7 @@ def until(true: Callable[[], bool]) -> None:
 def test_whoever_waits_and_leaves_is_gone_at_once(generator: LocalGenerator, held: threading.Event) -> None:
     left = threading.Event()
     with background(lambda: write(generator, cancelled=left)) as text, background(lambda: likelihoods(generator, left)) as rating:
-        until(lambda: generator.waiting == 2)
+        until(lambda: generator.load_now.waiting == 2)
         left.set()
         for waiting in (text, rating):
             assert isinstance(waiting.exception(PATIENCE), CallerLeft)
@@ -86,7 +86,7 @@ def test_whoever_waits_and_leaves_is_gone_at_once(generator: LocalGenerator, hel
 
 
 def likelihoods(generator: LocalGenerator, cancelled: threading.Event | None = None) -> tuple[float, ...]:
-    return generator.label_likelihoods(PROMPT, None, "Rating:", [" low", " high"], cancelled)
+    return generator.label_likelihoods(PROMPT, None, "Rating:", [" low", " high"], SHORT, cancelled)
 
 
 def test_whoever_left_holds_no_place(generator: LocalGenerator, held: threading.Event) -> None:
@@ -97,22 +97,23 @@ def test_whoever_left_holds_no_place(generator: LocalGenerator, held: threading.
     with pytest.raises(Overloaded, match="2 requests wait"):
         generator.admit()
     left.set()
-    assert generator.waiting == 0
+    assert generator.load_now.waiting == 0
     generator.admit()
 
 
 def test_whoever_left_is_not_worked_for(generator: LocalGenerator, held: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[Any] = []
+    start = generator._engine._start
 
     def noted(request: Any) -> None:
         runs.append(request)
-        LocalGenerator._generate(generator, request)
+        start(request)
 
-    monkeypatch.setattr(generator, "_generate", noted)
+    monkeypatch.setattr(generator._engine, "_start", noted)
     left = threading.Event()
     generator.generate(PROMPT, None, SHORT, left)
     with background(lambda: write(generator)) as text:
-        until(lambda: generator.waiting == 2)
+        until(lambda: generator.load_now.waiting == 2)
         left.set()
         held.set()
         assert text.result(PATIENCE).completion_tokens == 3
@@ -150,7 +151,7 @@ def test_a_request_that_waited_too_long_is_refused() -> None:
 
 def test_closing_ends_after_the_request_at_work_and_fails_the_others(generator: LocalGenerator, held: threading.Event) -> None:
     with background(lambda: write(generator)) as waiting:
-        until(lambda: generator.waiting == 1)
+        until(lambda: generator.load_now.waiting == 1)
         with background(generator.close) as closing:
             error = waiting.exception(PATIENCE)  # before the model has gone on
             assert isinstance(error, Unavailable)

@@ -123,7 +123,7 @@ def test_likelihoods_are_those_of_the_whole_forward(generator: LocalGenerator, b
     labels = [" low", " medium", " high", " Not rated"]
     for name in (None, "plain"):
         adapter = adapters[name] if name else None
-        found = generator.label_likelihoods(PROMPTS[0], adapter, "Rating:", labels)
+        found = generator.label_likelihoods(PROMPTS[0], adapter, "Rating:", labels, SHORT)
         model: Any = PeftModel.from_pretrained(base, adapter.path).eval() if adapter else base
         encoded = generator._encoder.encode(PROMPTS[0])
         start = (encoded.all if adapter else encoded.without_adapter) + generator._encoder.text("Rating:")

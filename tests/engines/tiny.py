@@ -27,10 +27,14 @@ def tiny_model() -> Any:
     return model.eval().requires_grad_(False)
 
 
-def tiny_generator(settings: Generation) -> LocalGenerator:
+def tiny_tokenizer() -> Any:
     letters = {letter: number for number, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
     tokenizer = Tokenizer(models.BPE(vocab=letters, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     fast: Any = PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=_TEMPLATE)  # type: ignore[no-untyped-call]
-    return LocalGenerator(tiny_model(), fast, ModelFolder("tiny", Path(), DIGEST, ""), settings)
+    return fast
+
+
+def tiny_generator(settings: Generation, model: Any = None) -> LocalGenerator:
+    return LocalGenerator(model or tiny_model(), tiny_tokenizer(), ModelFolder("tiny", Path(), DIGEST, ""), settings)

@@ -1,0 +1,249 @@
+"""The scheduler: continuous batching (Yu et al., Orca, OSDI 2022) on the one thread that owns the model.
+
+Every step reads a piece of the prompts of those that are new and writes one token for each of the others, so that sequences join and leave between
+steps and a long prompt holds up running answers by one piece at most.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from core.errors import BankassistError, Unavailable
+from engines.generation.decoder import Decoder, Span
+from engines.generation.prefixes import BASE, Namespace, PrefixCache
+from engines.generation.requests import Ended, Request, Waiting
+
+log = logging.getLogger(__name__)
+
+#: prompt tokens read in a step beside running answers, and where none runs
+_PIECE, _PIECE_ALONE = 256, 1024
+#: room for tokens grows in pieces of this size
+_ROOM = 256
+#: tokens per slot that stay reserved while nothing runs
+_KEPT = 1024
+
+
+@dataclass(eq=False)
+class _Running:
+    """A request at work in a slot. ``read`` of its tokens are in the model's memory."""
+
+    request: Request
+    slot: int
+    tokens: list[int]
+    adapted_from: int
+    namespaces: Sequence[tuple[Namespace, int]]  # with where each one's tokens end
+    random: torch.Generator
+    read: int = 0
+    written: int = 0
+    kept: bool = False  # its prompt is in the prefix cache
+
+    @property
+    def unread(self) -> int:
+        return len(self.tokens) - self.read
+
+    def span(self, most: int) -> Span:
+        count = min(self.unread, most)
+        adapter = self.request.adapter
+        return Span(
+            self.slot,
+            self.read,
+            self.tokens[self.read : self.read + count],
+            adapter if self.read + count > self.adapted_from else None,
+            max(self.adapted_from - self.read, 0),
+            logits=int(count == self.unread),
+        )
+
+
+class Engine:
+    """Runs :meth:`work` on its thread until the queue is closed. All else here is called from there."""
+
+    def __init__(
+        self, decoder: Decoder, waiting: Waiting, end_tokens: frozenset[int], dropped: Callable[[], Sequence[str]],
+        *, batch: int, memory_bytes: int, prefix_bytes: int,
+    ) -> None:  # fmt: skip
+        self._decoder = decoder
+        self._waiting = waiting
+        self._end_tokens = end_tokens
+        self._dropped = dropped
+        self._batch = batch
+        self._memory_tokens = memory_bytes // decoder.token_bytes
+        self.prefixes = PrefixCache(prefix_bytes if decoder.shares_prefixes else 0)
+        self._running: list[_Running] = []
+        self._reserved = (0, 0)
+        self.steps = 0
+        self.rows = 0
+
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
+    @torch.inference_mode()
+    def work(self) -> None:
+        while self._running or not self._waiting.closed:
+            try:
+                self._join()
+                if self._running:
+                    self._step()
+            except Exception as error:  # whatever happens in one step, the next requests are served
+                log.exception("a step of the model failed")
+                self._fail(error if isinstance(error, BankassistError) else Unavailable(f"the model failed: {error!r}", code="generation_failed"))
+
+    def _fail(self, error: BankassistError) -> None:
+        """Of several sequences in a step nobody knows whose fault it was, nor what the memory holds."""
+        for one in self._running:
+            one.request.events.put(error)
+        self._running.clear()
+        self._reserve(0, 0)
+
+    # -- who takes part --------------------------------------------------------------------------
+
+    def _join(self) -> None:
+        for one in [one for one in self._running if not one.request.wanted]:
+            self._leave(one)
+        for digest in self._dropped():
+            self._decoder.forget(digest)
+            self.prefixes.forget(digest)
+        while len(self._running) < self._batch:
+            if not self._running:
+                self._idle()
+            request = self._waiting.take(self._fits, wait=not self._running)
+            if request is None:
+                return
+            self._start(request)
+
+    def _fits(self, request: Request) -> bool:
+        """Whether memory is left for it beside the others. Alone it always is: its length was checked against the model's context."""
+        room = max([_rounded(request.longest), *(_rounded(one.request.longest) for one in self._running)])
+        return not self._running or (len(self._running) + 1) * room <= self._memory_tokens
+
+    def _start(self, request: Request) -> None:
+        tokens = request.tokens
+        adapter, before = request.adapter, len(request.prompt.before_invocation)
+        adapted_from = sys.maxsize if adapter is None else before if adapter.activated else 0
+        reader = adapter.digest if adapter and not adapter.activated else BASE
+        system = min(request.prompt.system_tokens, before)
+        namespaces = [(Namespace(reader), system), (Namespace(reader, request.options.permissions, tuple(tokens[:system])), before)]
+        random = torch.Generator().manual_seed(request.options.seed)
+        one = _Running(request, len(self._running), tokens, adapted_from, namespaces, random)
+        self._running.append(one)
+        self._reserve(len(self._running), max(one.request.longest for one in self._running))
+        start = 0
+        for namespace, end in namespaces:
+            for block in self.prefixes.match(namespace, tokens[start:end], most=len(tokens) - 1 - one.read):
+                self._decoder.put(one.slot, one.read, block)
+                one.read += block.shape[1]
+            if one.read < end:
+                break
+            start = end
+
+    def _leave(self, one: _Running) -> None:
+        """The last slot's sequence takes the place of the one that goes, so that slots stay side by side."""
+        last = self._running.pop()
+        if last is not one:
+            self._decoder.move(last.slot, one.slot, last.read)
+            self._running[one.slot] = last
+            last.slot = one.slot
+
+    def _reserve(self, slots: int, tokens: int) -> None:
+        """Room grows in large steps: each one copies what is there."""
+        had_slots, had_tokens = self._reserved
+        wanted = (max(had_slots, min(_power(slots), self._batch)), max(had_tokens, _rounded(tokens))) if slots else (0, 0)
+        if wanted[0] * wanted[1] > self._memory_tokens and slots:
+            wanted = (slots, _rounded(tokens))
+        if wanted != self._reserved:
+            self._decoder.reserve(*wanted)
+            self._reserved = wanted
+
+    def _idle(self) -> None:
+        """Nothing runs: room that only a crowd or a long prompt needed goes back."""
+        if self._reserved[1] > _KEPT or self._reserved[0] > 1:
+            self._reserve(0, 0)
+
+    # -- one step --------------------------------------------------------------------------------
+
+    def _step(self) -> None:
+        writing = [one for one in self._running if one.unread == 1 and one.written]
+        left = _PIECE if writing else _PIECE_ALONE
+        spans = [(one, one.span(1)) for one in writing]
+        for one in self._running:
+            if one not in writing and left > 0:
+                spans.append((one, one.span(left)))
+                left -= len(spans[-1][1].tokens)
+        self.steps += 1
+        self.rows += len(spans)
+        found = self._decoder.step([span for _, span in spans])
+        for one, span in spans:  # all of them before any leaves: slots move then
+            one.read += len(span.tokens)
+            self._keep(one)
+        for (one, span), logits in zip(spans, found, strict=True):
+            if span.logits:
+                self._go_on(one, logits[-1])
+
+    def _keep(self, one: _Running) -> None:
+        """The part of the prompt that others may share, once it has been read."""
+        end = one.namespaces[-1][1]
+        if one.kept or one.read < end:
+            return
+        one.kept = True
+        start = 0
+        for namespace, upto in one.namespaces:
+            self.prefixes.insert(namespace, one.tokens[start:upto], partial(self._taken, one.slot, start))
+            start = upto
+
+    def _taken(self, slot: int, offset: int, first: int, last: int) -> torch.Tensor:
+        return self._decoder.take(slot, offset + first, offset + last)
+
+    def _go_on(self, one: _Running, logits: torch.Tensor) -> None:
+        request = one.request
+        if request.labels:
+            request.events.put(self._scored(one, logits))
+            self._leave(one)
+            return
+        token = _choose(logits, request.options.temperature, one.random)
+        if token in self._end_tokens:
+            self._end(one, "stop")
+            return
+        one.written += 1
+        one.tokens.append(token)
+        request.events.put(token)
+        if one.written >= request.options.max_tokens:
+            self._end(one, "length")
+
+    def _end(self, one: _Running, reason: str) -> None:
+        one.request.events.put(Ended(reason))  # type: ignore[arg-type]
+        self._leave(one)
+
+    def _scored(self, one: _Running, logits: torch.Tensor) -> tuple[float, ...]:
+        """Log-probabilities of the labels behind what was read. Each is read over the one before: its tokens are not kept."""
+        sums = []
+        for label in one.request.labels:
+            total = float(torch.log_softmax(logits, -1)[label[0]])
+            if len(label) > 1:
+                start = one.read if self._decoder.shares_prefixes else 0
+                tokens = [*one.tokens[start:], *label[:-1]]
+                adapter = one.request.adapter
+                span = Span(one.slot, start, tokens, adapter, max(one.adapted_from - start, 0), logits=len(label) - 1)
+                (rows,) = self._decoder.step([span])
+                total += sum(float(torch.log_softmax(row, -1)[token]) for row, token in zip(rows, label[1:], strict=True))
+            sums.append(total)
+        return tuple(sums)
+
+
+def _choose(logits: torch.Tensor, temperature: float, random: torch.Generator) -> int:
+    if temperature == 0:
+        return int(logits.argmax())
+    return int(torch.multinomial(torch.softmax(logits / temperature, -1).cpu(), 1, generator=random))
+
+
+def _rounded(tokens: int) -> int:
+    return -(-tokens // _ROOM) * _ROOM
+
+
+def _power(number: int) -> int:
+    return 1 << (number - 1).bit_length()
