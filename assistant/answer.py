@@ -16,7 +16,7 @@ from assistant.refusals import Refusal, refusal_text
 from assistant.retrieve import Retriever
 from assistant.route import AUTO, Router
 from core.errors import BadInput, CallerLeft
-from core.ports import GenerationOptions, Generator
+from core.ports import GenerationOptions, Generator, Sources
 from core.prompts import Prompt, PromptPassage, heading_of, render
 from core.settings import Generation, Routing
 from core.text.language import language_of
@@ -209,7 +209,11 @@ class Assistant:
         checker: SentenceChecker = RatingChecker(passages, request.query.text) if rates else Checker(passages, request.query.text)
         drops = task is None or task.grounding.policy == "drop"
         checked: list[Sentence] = []
-        for text, draft in self._sentences(prompt, route, self._options(request), cancelled):
+        options = self._options(request)
+        if task is not None and task.grounding.sources_only and passages:
+            said = "\n".join([*(turn.content for turn in request.query.history), request.query.text])
+            options = replace(options, sources=Sources(said, tuple(f"{passage.heading}\n{passage.text}" for passage in prompt_passages(passages))))
+        for text, draft in self._sentences(prompt, route, options, cancelled):
             if draft is not None:
                 break
             if says_not_found(text):
@@ -223,7 +227,7 @@ class Assistant:
         if isinstance(checker, RatingChecker) and checker.rating is None and outcome.refusal is None:
             outcome = _Outcome(checked, drops, draft, refusal=Refusal.UNSUPPORTED)  # reasons that come to no rating
         if isinstance(checker, RatingChecker) and outcome.refusal is None:
-            outcome.structured = structured(checker, self._probabilities(request, prompt, route, draft, cancelled))
+            outcome.structured = structured(checker, self._probabilities(request, prompt, route, checker.as_corrected(draft.text), cancelled))
         if not self._readable(request, outcome.kept, passages):
             outcome = _Outcome(checked, drops, draft, refusal=Refusal.WITHDRAWN)
         yield self._finish(request, route, audit_id, clock, outcome, passages)
@@ -248,9 +252,9 @@ class Assistant:
                 yield span.text, None
             given = max(given, len(done))
 
-    def _probabilities(self, request: Request, prompt: Prompt, route: Route, draft: Draft, cancelled: threading.Event | None) -> dict[str, float] | None:
+    def _probabilities(self, request: Request, prompt: Prompt, route: Route, text: str, cancelled: threading.Event | None) -> dict[str, float] | None:
         """The rating's probabilities: those of its label tokens behind the reasons."""
-        found = before_rating(draft.text)
+        found = before_rating(text)
         if found is None:
             return None
         before, labels = found

@@ -2,26 +2,29 @@
 
 The model proposes, arithmetic disposes: a line such as ``Debt-to-income ratio 46%: high, above 43% [2]`` passes when 46% is
 a figure of the application, ``above 43%`` stands in the cited passage under ``high``, and 46 is above 43. The rating must be
-the worst of its reasons.
+the worst of its reasons. Where the cited passage sets thresholds for the measure and exactly one rating's limit holds for the figure, a line that
+names another is corrected to it, and says so; which figure belongs to which measure is never corrected, only checked.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from assistant.asked import source_text
-from assistant.ground import numbers_check
+from assistant.ground import CORRECTION, numbers_check
+from assistant.thresholds import BAND, thresholds
+from core.text.language import HAN
 from core.text.markers import split_markers
 from core.text.normalise import normalise
 from core.text.numbers import Quantity, quantities, unsupported
 from core.types import Check, Passage, Sentence
 
 RATINGS = ("low", "medium", "high")
-_BAND = {"low": "low", "medium": "medium", "high": "high", "低": "low", "中": "medium", "高": "high"}
+_CHINESE = {"low": "低", "medium": "中", "high": "高"}
 _REASON = re.compile(r"(?P<name>.+?)\s?(?P<value>\d[\d.,]*%?)\s?[:：]\s?(?P<band>low|medium|high|低|中|高)[,，]\s?(?P<words>.+)", re.IGNORECASE)
 _RATING = re.compile(r"(?P<before>Rating:|评级[:：])\s?(?P<band>low|medium|high|低|中|高)\W*", re.IGNORECASE)
 _LABEL = re.compile(r"\b(low|medium|high)\b|([低中高])(?=风险|[:：])", re.IGNORECASE)
@@ -43,7 +46,14 @@ class Reason:
     value: str
     rating: str
     words: str
-    citation: int | None
+    citation: int
+
+    def line(self) -> str:
+        """As an adapter learns to write it."""
+        if HAN.search(self.measure + self.words):
+            gap = " " if self.measure[-1].isascii() else ""
+            return f"{self.measure}{gap}{self.value}：{_CHINESE[self.rating]}，{self.words} [{self.citation}]"
+        return f"{self.measure} {self.value}: {self.rating}, {self.words} [{self.citation}]"
 
 
 @dataclass
@@ -54,14 +64,12 @@ class RatingChecker:
     question: str
     reasons: list[Reason] = field(default_factory=list)
     rating: str | None = None
+    corrected: bool = False
 
     def check(self, text: str) -> Sentence:
         text = normalise(text)
         if match := _RATING.fullmatch(text.strip()):
-            self.rating = _BAND[match["band"].lower()]
-            worst = max((RATINGS.index(reason.rating) for reason in self.reasons), default=-1)
-            passed = worst >= 0 and RATINGS[worst] == self.rating
-            return Sentence(text.strip(), (), (Check("rating", passed, "the worst of the reasons" if passed else "not the worst of the reasons"),))
+            return self._rated(text.strip(), BAND[match["band"].lower()], match["before"])
         marked = split_markers(text)
         valid = tuple(number for number in marked.numbers if 1 <= number <= len(self.passages))
         match = _REASON.fullmatch(marked.text)
@@ -70,18 +78,80 @@ class RatingChecker:
         if match is None or len(valid) != 1:
             problem = "not of the form MEASURE VALUE: RATING, LIMIT [PASSAGE]"
             return Sentence(marked.text, valid, (Check("form", False, problem),), len(quantities(marked.text)))
+        proposed = Reason(match["name"].strip(), match["value"], BAND[match["band"].lower()], match["words"].strip(), valid[0])
         passage = normalise(source_text(self.passages[valid[0] - 1]))
-        band = _BAND[match["band"].lower()]
-        self.reasons.append(Reason(match["name"].strip(), match["value"], band, match["words"].strip(), valid[0]))
-        wrong = unsupported(marked.text, [self.question, passage])
+        reason = proposed if self._sentence(proposed, passage).passed else _corrected(proposed, passage)
+        sentence = self._sentence(reason, passage)
+        if reason != proposed and sentence.passed:
+            detail = f"the model wrote {proposed.rating}, {proposed.words}; by the cited thresholds {reason.value} is {reason.rating}, {reason.words}"
+            sentence = replace(sentence, checks=(*sentence.checks, Check(CORRECTION, True, detail)))
+            self.corrected = True
+        elif reason != proposed:
+            reason, sentence = proposed, self._sentence(proposed, passage)
+        self.reasons.append(reason)
+        return sentence
+
+    def as_corrected(self, draft: str) -> str:
+        """The draft as it would read with what was corrected: what the rating's probabilities are asked behind."""
+        if not self.corrected or not self.reasons or self.rating is None:
+            return draft
+        chinese = HAN.search(self.reasons[0].measure) is not None
+        last = f"评级：{_CHINESE[self.rating]}" if chinese else f"Rating: {self.rating}"
+        return ("" if chinese else " ") + "\n".join([*(reason.line() for reason in self.reasons), last])
+
+    def _sentence(self, reason: Reason, passage: str) -> Sentence:
+        text = split_markers(reason.line()).text
+        wrong = unsupported(text, [self.question, passage])
         checks = (
-            Check("citation", True, f"cites {valid[0]}"),
-            numbers_check(marked.text, wrong),
-            _given(match["value"], self.question),
-            _limit(match["words"].strip(), band, passage),
-            _comparison(match["value"], match["words"]),
+            Check("citation", True, f"cites {reason.citation}"),
+            numbers_check(text, wrong),
+            self._given(reason),
+            _limit(reason.words, reason.rating, passage),
+            _comparison(reason.value, reason.words),
         )
-        return Sentence(marked.text, valid, checks, len(quantities(marked.text)), len(wrong))
+        return Sentence(text, (reason.citation,), checks, len(quantities(text)), len(wrong))
+
+    def _rated(self, text: str, proposed: str, before: str) -> Sentence:
+        """The worst of the reasons; a rating that is not, behind reasons of which some were corrected, is corrected as well."""
+        worst = max((RATINGS.index(reason.rating) for reason in self.reasons), default=-1)
+        self.rating = RATINGS[worst] if self.corrected else proposed
+        right = worst >= 0 and RATINGS[worst] == self.rating
+        checks = [Check("rating", right, "the worst of the reasons" if right else "not the worst of the reasons"), self._complete()]
+        if right and self.rating != proposed:
+            checks.append(Check(CORRECTION, True, f"the model wrote {proposed}; the worst of the corrected reasons is {self.rating}"))
+            text = f"{before} {self.rating}" if before.startswith("R") else f"{before}{_CHINESE[self.rating]}"
+        return Sentence(text, (), tuple(checks))
+
+    def _complete(self) -> Check:
+        """Every measure of the cited thresholds that the application names is rated, and none twice."""
+        rated = [reason.measure.casefold() for reason in self.reasons]
+        if twice := next((measure for measure in rated if rated.count(measure) > 1), None):
+            return Check("complete", False, f"{twice} is rated twice")
+        asked = normalise(self.question).casefold()
+        for number in {reason.citation for reason in self.reasons}:
+            for measure in thresholds(normalise(source_text(self.passages[number - 1]))):
+                if measure.casefold() in asked and measure.casefold() not in rated:
+                    return Check("complete", False, f"{measure} is in the application and in the thresholds, and is not rated")
+        return Check("complete", True, "every measure that the application names is rated")
+
+    def _given(self, reason: Reason) -> Check:
+        """The figure is one of the application: the one beside the measure's name where the application uses that name, and no other line's."""
+        value, asked = reason.value, normalise(self.question)
+        if unsupported(value, [self.question]):
+            return Check("input", False, f"{value} is not in the application")
+        place = asked.casefold().find(reason.measure.casefold())
+        if place >= 0:
+            end = place + len(reason.measure)
+            # a name may hold a figure of its own, as in "the last 12 months"
+            others = [match for match in _NUMBER.finditer(asked) if match.end() <= place or match.start() >= end]
+            nearest = min(others, key=lambda match: min(abs(match.start() - end), abs(place - match.end())), default=None)
+            if nearest is not None and nearest[0] != _NUMBER.search(value)[0]:  # type: ignore[index]
+                return Check("input", False, f"{nearest[0]} stands beside {reason.measure} in the application, not {value}")
+        used = sum(other.value == value for other in self.reasons)
+        digits = value.rstrip("%")
+        if used >= len(re.findall(rf"(?<![\d.,]){re.escape(digits)}(?![\d]|[.,]\d)", asked)):
+            return Check("input", False, f"{value} belongs to another measure already")
+        return Check("input", True, f"{value} is in the application")
 
 
 def structured(checker: RatingChecker, probabilities: Mapping[str, float] | None) -> dict[str, Any]:
@@ -107,9 +177,13 @@ def before_rating(draft: str) -> tuple[str, tuple[str, str, str]] | None:
     return draft[: match.end("before")], ("低", "中", "高") if chinese else (" low", " medium", " high")
 
 
-def _given(value: str, question: str) -> Check:
-    passed = not unsupported(value, [question])
-    return Check("input", passed, f"{value} is {'' if passed else 'not '}in the application")
+def _corrected(reason: Reason, passage: str) -> Reason:
+    """The reason with the rating and the words of the only limit of its measure that holds; as it is where there is none, or there are several."""
+    limits = next((found for measure, found in thresholds(passage).items() if measure.casefold() == reason.measure.casefold()), [])
+    holding = [(band, words) for band, words in limits if _comparison(reason.value, words).passed]
+    if len({band for band, _ in holding}) != 1:
+        return reason
+    return replace(reason, rating=holding[0][0], words=holding[0][1])
 
 
 def _limit(words: str, band: str, passage: str) -> Check:
@@ -128,11 +202,11 @@ def _label_near(passage: str, start: int, end: int) -> str | None:
     before = list(_LABEL.finditer(row))
     after = _LABEL.search(re.split(r"[\n|]", passage[end : end + 8])[0])  # not of the next line or cell
     if row.startswith(("Rating:", "Risk:", "评级:", "风险等级:")) and before:
-        return _BAND[before[0][0].lower()]  # a table with a row per rating
+        return BAND[before[0][0].lower()]  # a table with a row per rating
     if after and after[2]:
-        return _BAND[after[2]]
+        return BAND[after[2]]
     if before and len(row) - before[-1].end() <= 10:
-        return _BAND[before[-1][0].lower()]
+        return BAND[before[-1][0].lower()]
     return None
 
 

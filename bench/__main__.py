@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-NAMES = ("start", "answers", "search", "memory", "ingest")
+NAMES = ("start", "answers", "engine", "search", "memory", "ingest")
 
 
 def main() -> None:

@@ -76,11 +76,20 @@ class Index(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Sources:
+    """What an answer may take numbers from: the question with all that was said before, and the passages as the model reads them, [1] being the first."""
+
+    question: str
+    passages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationOptions:
     """Greedy when ``temperature`` is 0.
 
     Callers with many requests do not hold up others: ``caller`` says whose it is. A lower ``priority`` goes first. What was read for one set of
-    ``permissions`` is never used for another. Text from the first of the ``stop`` strings on is left out.
+    ``permissions`` is never used for another. Text from the first of the ``stop`` strings on is left out. With ``sources`` only their numbers and
+    markers of their passages can be written at all.
     """
 
     max_tokens: int = 192
@@ -90,6 +99,7 @@ class GenerationOptions:
     caller: str = ""
     permissions: str = ""
     priority: int = 0
+    sources: Sources | None = None
 
 
 @dataclass(frozen=True, slots=True)

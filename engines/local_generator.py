@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from core.errors import BadInput, CallerLeft
+from core.errors import BadInput, CallerLeft, Unavailable
 from core.ports import GenerationOptions, GeneratorLoad, Token
 from core.prompts import Prompt
 from core.settings import Generation, Models
@@ -30,6 +31,7 @@ from engines.generation.lora import LoadedAdapter, load_adapter
 from engines.generation.requests import Ended, Request, Waiting
 from engines.generation.resident import ResidentAdapters
 from engines.generation.text import TextStream
+from engines.grammar import SourceGrammar
 from engines.models import ModelFolder, locate
 
 #: seconds after which somebody who waits for a word looks whether they are to leave
@@ -46,14 +48,14 @@ class LocalGenerator:
         self._tokenizer = tokenizer
         self._encoder = ChatEncoder(tokenizer)
         self._folder = folder
-        ends = _end_tokens(model, tokenizer)
+        self._ends = _end_tokens(model, tokenizer)
         self._decoder: Decoder = LlamaDecoder(model) if is_llama_shaped(model) else GeneralDecoder(model)
         self._adapters = ResidentAdapters(self._read_adapter, settings.adapter_mib * _MIB, self._decoder.device)
         self._waiting = Waiting(settings.queue, settings.queue_seconds)
         self._engine = Engine(
             self._decoder,
             self._waiting,
-            ends,
+            self._ends,
             self._adapters.dropped,
             batch=settings.batch,
             memory_bytes=settings.memory_mib * _MIB,
@@ -123,6 +125,8 @@ class LocalGenerator:
         """
         self.admit()  # costs less than tokenising
         request = self._checked(Request(self._encoder.encode(prompt), self._adapter(adapter), options, cancelled), options.max_tokens)
+        if options.sources is not None:
+            request.matcher = self._grammar.matcher(options.sources.question, options.sources.passages)
         self._waiting.put(request)
         return self._text(request)
 
@@ -163,13 +167,20 @@ class LocalGenerator:
             )
         return request
 
+    @cached_property
+    def _grammar(self) -> SourceGrammar:
+        return SourceGrammar(self._tokenizer, int(self._config.get_text_config().vocab_size), self._ends)
+
     def _adapter(self, adapter: AdapterRef | None) -> LoadedAdapter | None:
         return self._adapters.get(adapter) if adapter else None
 
     def _read_adapter(self, adapter: AdapterRef) -> LoadedAdapter:
         with torch.device("meta"):
             skeleton = self._kind(self._config)
-        return load_adapter(adapter, self.base_digest, skeleton)
+        loaded = load_adapter(adapter, self.base_digest, skeleton)
+        if unserved := self._decoder.unserved(loaded.modules):
+            raise Unavailable(f"adapter {adapter} changes {unserved}, which is not served; train it on the linear layers only", code="adapter_unreadable")
+        return loaded
 
     def _text(self, request: Request) -> Iterator[Token | Draft]:
         stream = TextStream(self._tokenizer, request.options.stop)

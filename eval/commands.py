@@ -196,20 +196,33 @@ def _checks(
     questions: Annotated[int, typer.Option(min=3, help="Questions of each third-party set.")] = 600,
     as_json: Json = False,
 ) -> None:
-    """How many wrong sentences, passages and kinds of figure the checks see, and how many right answers they refuse. No model takes part."""
-    from eval import passages
+    """How many wrong sentences, passages, kinds of figure and names the checks see, and how many right answers they refuse. No model takes part."""
+    from eval import names, passages
     from eval.bank import FIRST_SEED
     from eval.sentences import count_banks, count_third_party
 
-    found = count_banks(range(FIRST_SEED + 700, FIRST_SEED + 700 + count)) | (count_third_party(data, questions) if data else {})
+    seeds = range(FIRST_SEED + 700, FIRST_SEED + 700 + count)
+    found = count_banks(seeds) | (count_third_party(data, questions) if data else {})
+    named = names.count(seeds)
     cited = passages.count(data, questions) if data else {}
     if as_json:
         sentences = {name: asdict(one) for name, one in found.items()}
-        print_json({"seeds": count, "sentences": sentences, "passages": {name: asdict(one) for name, one in cited.items()}})
+        print_json(
+            {
+                "seeds": count,
+                "sentences": sentences,
+                "names": {language: asdict(one) for language, one in named.items()},
+                "passages": {name: asdict(one) for name, one in cited.items()},
+            }
+        )
         return
     table = Table("set", "answers", "refused", "replaced", "wrong sentences", "seen", "corrected", "wrongly", box=None)
     for name, one in found.items():
         table.add_row(name, *map(str, (one.right, one.refused, one.spoilt, one.wrong, one.seen, one.mended, one.missed)))
+    console.print(table)
+    table = Table("bank's language", "questions", "refused", "with another bank's product", "seen", box=None)
+    for language, counted in named.items():
+        table.add_row(language, *map(str, (counted.right, counted.refused, counted.wrong, counted.seen)))
     console.print(table)
     if cited:
         table = Table("set", "right passages", "refused", "wrong passages", "seen", "kinds judged", "right ones refused", box=None)

@@ -21,9 +21,11 @@ class _Record(BaseModel):
 
 
 class Grounding(_Record):
-    """``drop`` leaves out a sentence that fails a check, ``refuse`` the whole answer."""
+    """``drop`` leaves out a sentence that fails a check, ``refuse`` the whole answer. ``sources_only``: the decoder can write no number and no marker
+    that the question and the passages do not have."""
 
     policy: Literal["drop", "refuse"]
+    sources_only: bool = False
 
 
 class Lora(_Record):

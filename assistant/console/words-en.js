@@ -90,6 +90,7 @@ export const words = {
     input: "Figure given",
     limit: "Limit",
     comparison: "Comparison",
+    complete: "Completeness",
   },
   sources: "Sources",
   nearest: (count) => (count === 1 ? "The nearest passage, to read yourself" : `The ${count} nearest passages, to read yourself`),

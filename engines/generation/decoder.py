@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,6 +51,9 @@ class Decoder(Protocol):
 
     def take(self, slot: int, start: int, end: int) -> torch.Tensor:
         """A copy of the keys and values of tokens ``start`` to ``end``; its first two dimensions are layers and tokens."""
+
+    def unserved(self, modules: Collection[str]) -> str | None:
+        """One of the modules that adapters cannot change here, if there is one."""
 
     def forget(self, digest: str) -> None:
         """The adapter with these weights is not resident any more: drop what was made of it."""

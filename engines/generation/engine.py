@@ -205,10 +205,14 @@ class Engine:
             request.events.put(self._scored(one, logits))
             self._leave(one)
             return
+        if request.matcher is not None:
+            logits = request.matcher.constrain(logits)
         token = _choose(logits, request.options.temperature, one.random)
         if token in self._end_tokens:
             self._end(one, "stop")
             return
+        if request.matcher is not None:
+            request.matcher.accept(token)
         one.written += 1
         one.tokens.append(token)
         request.events.put(token)

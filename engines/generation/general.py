@@ -5,7 +5,7 @@ The linear modules that adapters change are wrapped once, with all adapters besi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +90,10 @@ class GeneralDecoder:
         for number, both in enumerate(block):
             keys, values = both.transpose(0, 1)[None].chunk(2, -1)
             cache.update(keys, values, number)
+
+    def unserved(self, modules: Collection[str]) -> str | None:  # noqa: ARG002
+        """Every module of the model can be wrapped."""
+        return None
 
     def forget(self, digest: str) -> None:
         """Nothing of an adapter is kept here."""

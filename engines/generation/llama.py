@@ -6,7 +6,7 @@ token is written without copying those before it. Sequences that decode are atte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -106,6 +106,9 @@ class LlamaDecoder:
 
     def put(self, slot: int, start: int, block: torch.Tensor) -> None:
         self._memory[:, slot, start : start + block.shape[1]] = block
+
+    def unserved(self, modules: Collection[str]) -> str | None:
+        return min(set(modules) - self._stacks.modules, default=None)
 
     def forget(self, digest: str) -> None:
         self._stacks.forget(digest)

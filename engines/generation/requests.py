@@ -13,6 +13,7 @@ from core.errors import Overloaded, Unavailable
 from core.ports import GenerationOptions
 from engines.chat import EncodedPrompt
 from engines.generation.lora import LoadedAdapter
+from engines.grammar import TokenMatcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Request:
     cancelled: threading.Event | None = None
     before: Sequence[int] = ()
     labels: Sequence[Sequence[int]] = ()
+    matcher: TokenMatcher | None = None
     events: SimpleQueue[Any] = field(default_factory=SimpleQueue)
     queued_at: float = field(default_factory=time.monotonic)
     closed: bool = False  # nobody reads the events any more

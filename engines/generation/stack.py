@@ -52,6 +52,7 @@ class Stacks:
 
     def __init__(self, groups: Mapping[str, Group], dtype: torch.dtype, device: torch.device) -> None:
         self._groups = groups
+        self.modules = frozenset(module for group in groups.values() for module in group.modules)
         self._dtype = dtype
         self._device = device
         self._single: dict[str, Stack] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from core.errors import BadInput, Unavailable
-from core.ports import GenerationOptions, Token
+from core.ports import GenerationOptions, Sources, Token
 from core.prompts import PromptPassage, render
 from core.settings import Generation, Models
 from core.types import AdapterRef, Draft
@@ -182,6 +183,16 @@ def test_prompts_encoded_at_once_are_those_encoded_alone(generator: LocalGenerat
 def test_sampling_follows_its_seed(generator: LocalGenerator) -> None:
     hot = [text_of(generator, PROMPTS[2], None, GenerationOptions(12, temperature=1.0, seed=seed)) for seed in (1, 1, 2)]
     assert hot[0] == hot[1] != hot[2]
+
+
+def test_with_sources_no_other_number_can_be_written(generator: LocalGenerator) -> None:
+    prompt = render("Count from 1 to 9.", [], "")
+    free = text_of(generator, prompt, None, GenerationOptions(24))
+    assert any(digit in free for digit in "23456789")
+    for sources, allowed in ((Sources("Count.", ()), set()), (Sources("Count to 7.", ("The fee is USD 12.50.",)), {"7", "12.50", "1"})):
+        bound = text_of(generator, prompt, None, GenerationOptions(24, sources=sources))
+        assert set(re.findall(r"\d+(?:\.\d+)?", bound)) <= allowed
+        assert bound.strip()
 
 
 def test_a_caller_who_leaves_frees_the_model(generator: LocalGenerator) -> None:
