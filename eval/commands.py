@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from rich.table import Table
 from core.cli import DONE, FAILED, Json, console, environment, errors, print_json, progress
 from core.errors import BadInput
 
+AtOnce = Annotated[int, typer.Option(min=1, max=64, help="Questions asked at once: faster; in bf16 a word may then differ, rarely.")]
 Data = Annotated[Path | None, typer.Option(help="Folder with squad2/, cmrc2018/ and tatqa_dev.json; without it only the sample bank is asked.")]
 
 
@@ -44,6 +46,8 @@ def _adapters(
     seed: Annotated[int | None, typer.Option(help="Seed of the sample bank; default: one that no training saw.")] = None,
     extract: Annotated[str, typer.Option(help="Adapter that answers the third-party questions.")] = "customer-service",
     answers: Annotated[Path | None, typer.Option(help="File to which every answer to a reading question is added, as JSON lines.")] = None,
+    sources_only: Annotated[bool, typer.Option(help="Ask the adapter once more, unable to write a number or marker that no source has.")] = False,
+    at_once: AtOnce = 1,
     as_json: Json = False,
 ) -> None:
     """The active adapters against the bare base model, on a bank that no training saw and on third-party questions."""
@@ -62,16 +66,17 @@ def _adapters(
         with sample_bank(seed, settings, models, Path(folder)) as application:
             registry = application.parts.catalogue.adapters
             sets = table.bank_items(application, seed, bank_count) if bank_count else {}
-            total = 2 * (sum(map(len, sets.values())) + sum(map(len, outside.values()))) + (4 * table.LOANS if bank_count else 0)
+            total = (3 if sources_only else 2) * (sum(map(len, sets.values())) + sum(map(len, outside.values()))) + (4 * table.LOANS if bank_count else 0)
             with progress("answers", total) as advance:
-                arms = [table.compare({name: items}, application, registry.get(name.split(", ")[1]).ref, advance) for name, items in sets.items()]
+                compare = partial(table.compare, application=application, advance=advance, at_once=at_once, sources_only=sources_only)
+                arms = [compare({name: items}, adapter=registry.get(name.split(", ")[1]).ref) for name, items in sets.items()]
                 rows: list[table.Row] = []
-                for row in chain(*arms, table.compare(outside, application, registry.get(extract).ref, advance)):
+                for row in chain(*arms, compare(outside, adapter=registry.get(extract).ref)):
                     rows.append(row)
                     if answers is not None:
                         with answers.open("a", encoding="utf8") as file:
                             file.writelines(f"{json.dumps(line, ensure_ascii=False)}\n" for line in table.answers(row))
-                loans = table.compare_loans(application, seed, advance) if bank_count else []
+                loans = table.compare_loans(application, seed, advance, at_once=at_once) if bank_count else []
             adapters = {info.ref.name: str(info.ref) for info in registry.all() if info.state == "active"}
     if as_json:
         print_json({"seed": seed, "adapters": adapters, **table.document(rows, loans)})
@@ -92,9 +97,9 @@ def _print_rows(rows: list[Any]) -> None:
 
 
 def _print_loans(rows: list[Any]) -> None:
-    table = Table("loan applications", "arm", "n", "rating proposed", "rating right", "wrong and not noticed", box=None)
+    table = Table("loan applications", "arm", "n", "rating proposed", "rating right", "wrong and not noticed", "corrected", box=None)
     for row in rows:
-        table.add_row(row.language, row.arm, str(row.count), _share(row.proposed), _share(row.right), str(row.wrong))
+        table.add_row(row.language, row.arm, str(row.count), _share(row.proposed), _share(row.right), str(row.wrong), str(row.corrected))
     console.print(table)
 
 
@@ -106,6 +111,7 @@ def _seeds(
     context: typer.Context,
     count: Annotated[int, typer.Option(min=1, max=200, help="How many new banks.")] = 20,
     first: Annotated[int | None, typer.Option(help="First seed; default: behind those of other evaluations.")] = None,
+    at_once: AtOnce = 1,
     as_json: Json = False,
 ) -> None:
     """Ask the ten questions on banks of new seeds: the answers must follow the seed. Exit code 1 when not all are right."""
@@ -116,7 +122,7 @@ def _seeds(
     if start < FIRST_SEED:
         raise BadInput(f"seeds below {FIRST_SEED} may have been seen in training or belong to examples; got {start}", param="--first")
     with _models(context) as (settings, models), progress("banks", count) as advance:
-        results = ask_seeds(range(start, start + count), settings, models, advance)
+        results = ask_seeds(range(start, start + count), settings, models, advance, at_once=at_once)
     wrong = [result for result in results if result.problem]
     asked, right = Counter(result.kind for result in results), Counter(result.kind for result in results if not result.problem)
     if as_json:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from assistant.ground import says_not_found
-from core.ports import GenerationOptions, Generator
+from core.ports import GenerationOptions, Generator, Sources
 from core.prompts import render
 from core.text.markers import split_markers
 from core.text.numbers import unsupported
 from core.types import AdapterRef, Draft
 from eval.metrics import contains_answer, token_f1
 from eval.reading import ReadingItem
+from eval.together import together
 
 #: as many as serving allows
 MAX_TOKENS = 192
@@ -53,15 +54,25 @@ class Scores:
 
 
 def drafts(
-    items: Sequence[ReadingItem], generator: Generator, adapter: AdapterRef | None, instruction: str, advance: Callable[[], None] = lambda: None
+    items: Sequence[ReadingItem],
+    generator: Generator,
+    adapter: AdapterRef | None,
+    instruction: str,
+    advance: Callable[[], None] = lambda: None,
+    *,
+    at_once: int = 1,
+    sources_only: bool = False,
 ) -> Iterator[Record]:
     """Generate greedily for each item."""
-    for item in items:
-        prompt = render(item.question, item.passages, instruction)
-        *_, draft = generator.generate(prompt, adapter, GenerationOptions(MAX_TOKENS if adapter else BASE_TOKENS))
+
+    def write(item: ReadingItem) -> Record:
+        texts = tuple(f"{passage.heading}\n{passage.text}" for passage in item.passages)
+        options = GenerationOptions(MAX_TOKENS if adapter else BASE_TOKENS, sources=Sources(item.question, texts) if sources_only else None)
+        *_, draft = generator.generate(render(item.question, item.passages, instruction), adapter, options)
         assert isinstance(draft, Draft)
-        yield record(item, draft.text)
-        advance()
+        return record(item, draft.text)
+
+    return together(write, items, at_once, advance)
 
 
 def record(item: ReadingItem, text: str) -> Record:

@@ -13,6 +13,7 @@ from core.settings import Settings
 from core.types import Answer, AnswerKind, Query
 from eval.bank import caller, sample_bank
 from eval.metrics import contains_answer
+from eval.together import together
 from examples.samplebank import questions as sample_questions
 from examples.samplebank.facts import Facts
 from examples.samplebank.questions import SampleQuestion
@@ -30,14 +31,15 @@ class Result:
     problem: str
 
 
-def ask_ten(application: Application, seed: int) -> list[Result]:
+def ask_ten(application: Application, seed: int, *, at_once: int = 1) -> list[Result]:
     """The ten questions of a bank; the one on a staff document is also asked by a customer, who must be refused."""
-    results = []
-    for question in (one for one in sample_questions.load(Facts.draw(seed)) if one.ten):
-        results.append(ask(application, seed, question, question.caller))
-        if question.kind == "access":
-            results.append(ask(application, seed, question, "customer"))
-    return results
+    questions = [
+        (question, role)
+        for question in sample_questions.load(Facts.draw(seed))
+        if question.ten
+        for role in ((question.caller, "customer") if question.kind == "access" else (question.caller,))
+    ]
+    return list(together(lambda asked: ask(application, seed, *asked), questions, at_once))
 
 
 def ask(application: Application, seed: int, question: SampleQuestion, role: str) -> Result:
@@ -62,11 +64,11 @@ def judge(answer: Answer, question: SampleQuestion) -> str:
     return ""
 
 
-def ask_seeds(seeds: Sequence[int], settings: Settings, models: LoadedModels, advance: Callable[[], None] = lambda: None) -> list[Result]:
+def ask_seeds(seeds: Sequence[int], settings: Settings, models: LoadedModels, advance: Callable[[], None] = lambda: None, *, at_once: int = 1) -> list[Result]:
     """The ten on each bank, every bank in a folder of its own that is removed again."""
     results: list[Result] = []
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder, sample_bank(seed, settings, models, Path(folder)) as application:
-            results += ask_ten(application, seed)
+            results += ask_ten(application, seed, at_once=at_once)
         advance()
     return results

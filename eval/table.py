@@ -10,6 +10,7 @@ from typing import Any
 
 from assistant.answer import Request, prompt_passages
 from assistant.bootstrap import Application
+from assistant.ground import CORRECTION
 from assistant.route import Router
 from core.errors import BadInput
 from core.text.places import place_of
@@ -17,6 +18,7 @@ from core.types import AdapterRef, AnswerKind, Principal, Query, Route
 from eval.bank import caller
 from eval.drafts import Record, Scores, drafts, score
 from eval.reading import SETS, ReadingItem
+from eval.together import together
 from examples.samplebank import questions as sample_questions
 from examples.samplebank.facts import Facts
 from examples.samplebank.loans import applications
@@ -41,7 +43,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class LoanRow:
-    """Loan ratings under one arm: the share of applications with a rating that passed every check, and with the right one; wrong ones that passed."""
+    """Loan ratings under one arm: the share of applications with a rating that passed every check, and with the right one; wrong ones that passed, and
+    proposals of which something was corrected."""
 
     language: str
     arm: str
@@ -49,6 +52,7 @@ class LoanRow:
     proposed: float
     right: float
     wrong: int
+    corrected: int
 
 
 def third_party(data: Path, count: int, names: Sequence[str] = tuple(SETS)) -> dict[str, list[ReadingItem]]:
@@ -94,13 +98,21 @@ def bank_items(application: Application, seed: int, count: int) -> dict[str, lis
 
 
 def compare(
-    sets: Mapping[str, Sequence[ReadingItem]], application: Application, adapter: AdapterRef, advance: Callable[[], None] = lambda: None
+    sets: Mapping[str, Sequence[ReadingItem]],
+    application: Application,
+    adapter: AdapterRef,
+    advance: Callable[[], None] = lambda: None,
+    *,
+    at_once: int = 1,
+    sources_only: bool = False,
 ) -> Iterator[Row]:
-    """Every set answered by the bare base model and by an adapter, from the same prompts."""
+    """Every set answered by the bare base model and by an adapter, from the same prompts; with ``sources_only`` by the adapter once more, bound to the
+    numbers and markers that there are."""
     instruction = application.assistant.tasks[adapter.name].instruction
     for name, items in sets.items():
-        for arm in (None, adapter):
-            yield Row(name, adapter.name if arm else "base", tuple(drafts(items, application.generator, arm, instruction, advance)))
+        for arm, bound in ((None, False), (adapter, False), *([(adapter, True)] if sources_only else ())):
+            found = drafts(items, application.generator, arm, instruction, advance, at_once=at_once, sources_only=bound)
+            yield Row(name, "base" if arm is None else f"{adapter.name}, sources only" if bound else adapter.name, tuple(found))
 
 
 @dataclass(frozen=True)
@@ -113,7 +125,7 @@ class _WithoutAdapter:
         return replace(self.router.route(question, principal, wanted), adapter=None)
 
 
-def compare_loans(application: Application, seed: int, advance: Callable[[], None] = lambda: None) -> list[LoanRow]:
+def compare_loans(application: Application, seed: int, advance: Callable[[], None] = lambda: None, *, at_once: int = 1) -> list[LoanRow]:
     """Loan applications through the whole path of the loan-risk task, by the bare base model and by the adapter."""
     whole = application.assistant
     arms = {"base": replace(whole, router=_WithoutAdapter(whole.router)), "loan-risk": whole}  # type: ignore[arg-type]
@@ -121,14 +133,14 @@ def compare_loans(application: Application, seed: int, advance: Callable[[], Non
     for language in ("en", "zh"):
         cases = applications(Facts.draw(seed), language, LOANS)
         for arm, assistant in arms.items():
-            proposed = right = 0
-            for case in cases:
-                answer = assistant.answer(Request(Query(case.text, caller("risk"), application.today()), "loan-risk"))
+            requests = [Request(Query(case.text, caller("risk"), application.today()), "loan-risk") for case in cases]
+            proposed = right = corrected = 0
+            for case, answer in zip(cases, together(assistant.answer, requests, at_once, advance), strict=True):
                 rating = answer.structured["rating"] if answer.kind is AnswerKind.ANSWERED and answer.structured else None
                 proposed += rating is not None
                 right += rating == case.rating
-                advance()
-            rows.append(LoanRow(language, arm, len(cases), proposed / len(cases), right / len(cases), proposed - right))
+                corrected += rating is not None and any(check.name == CORRECTION for sentence in answer.sentences for check in sentence.checks)
+            rows.append(LoanRow(language, arm, len(cases), proposed / len(cases), right / len(cases), proposed - right, corrected))
     return rows
 
 

@@ -42,8 +42,11 @@ def make_adapter(
     weights = {name: torch.randn_like(tensor) * strength for name, tensor in get_peft_model_state_dict(model).items()}
     config.save_pretrained(str(folder))
     save_file(weights, folder / WEIGHTS)
-    (folder / MANIFEST).write_text(
-        json.dumps({"kind": "alora" if invocation else "lora", "base": {"digest": base_digest}, "prompt_form": form}), encoding="utf8"
-    )
+    (folder / MANIFEST).write_text(manifest("alora" if invocation else "lora", base_digest, form), encoding="utf8")
     model.unload()
     return AdapterRef(f"random-{seed}", 1, str(folder), read_adapter(folder).digest)
+
+
+def manifest(kind: str, base_digest: str, form: int = FORM) -> str:
+    """What the registry reads of a manifest."""
+    return json.dumps({"kind": kind, "base": {"digest": base_digest}, "prompt_form": form})
