@@ -15,7 +15,7 @@ from assistant.rating import RATINGS, RatingChecker, before_rating, structured
 from assistant.refusals import Refusal, refusal_text
 from assistant.retrieve import Retriever
 from assistant.route import AUTO, Router
-from core.errors import BadInput, CallerLeft
+from core.errors import BadInput, CallerLeft, Overloaded
 from core.ports import GenerationOptions, Generator, Sources
 from core.prompts import Prompt, PromptPassage, heading_of, render
 from core.settings import Generation, Routing
@@ -258,7 +258,12 @@ class Assistant:
         if found is None:
             return None
         before, labels = found
-        return dict(zip(RATINGS, self.generator.label_likelihoods(prompt, route.adapter, before, labels, self._options(request), cancelled), strict=True))
+        options = self._options(request)
+        try:
+            likelihoods = self.generator.label_likelihoods(prompt, route.adapter, before, labels, options, cancelled)
+        except (Overloaded, BadInput):
+            return None  # the rating stands without them
+        return dict(zip(RATINGS, likelihoods, strict=True))
 
     def _finish(self, request: Request, route: Route, audit_id: str, clock: _Clock, outcome: _Outcome, passages: Sequence[Passage] = ()) -> Answer:
         kept = outcome.kept

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from assistant.application_figures import figures
 from assistant.asked import source_text
 from assistant.ground import CORRECTION, numbers_check
 from assistant.thresholds import BAND, thresholds
@@ -30,11 +31,19 @@ _RATING = re.compile(r"(?P<before>Rating:|评级[:：])\s?(?P<band>low|medium|hi
 _LABEL = re.compile(r"\b(low|medium|high)\b|([低中高])(?=风险|[:：])", re.IGNORECASE)
 #: limits in words: what a value must be to the number beside them; longer ones first, "no more than" is no "more than"
 _LIMITS: Sequence[tuple[str, str]] = (
-    (r"(?:at most|up to|no more than|not more than|不超过|不高于|至多)\s*{n}|{n}\s*(?:or less|or fewer|及以下|以下（含）)", "<="),
-    (r"(?:at least|no fewer than|no less than|from|不少于|不低于|至少)\s*{n}|{n}\s*(?:or more|及以上)", ">="),
-    (r"(?:above|over|more than|超过|高于)\s*{n}", ">"),
-    (r"(?:below|fewer than|less than|under|少于|低于|不足)\s*{n}", "<"),
+    (
+        r"(?:at most|up to|no more than|not more than|not (?:above|over|exceeding)|(?:不|不得|未)(?:超过|高于|大于)|至多)\s*{n}|{n}\s*(?:or less|or fewer|及以下|以下（含）)",
+        "<=",
+    ),
+    (
+        r"(?:at least|no fewer than|no less than|not (?:below|less than|fewer than|under)|from|(?:不|不得)(?:少于|低于|小于)|至少)\s*{n}|{n}\s*(?:or more|及以上)",
+        ">=",
+    ),
+    (r"(?:above|over|more than|exceeding|超过|高于|大于)\s*{n}", ">"),
+    (r"(?:below|fewer than|less than|under|少于|低于|小于|不足)\s*{n}", "<"),
 )
+#: left of a limit's words when all that was understood is taken out: what may turn it round, or another limit in words that were not understood
+_NOT_UNDERSTOOD = re.compile(r"\d|[不未没非无除]|\b(?:no|not|never|except|unless|without|neither|nor)\b", re.IGNORECASE)
 #: a limit where it is no piece of another: "above 4" of "above 43%", "more than 5" of "no more than 5", 超过31% of 不超过31%
 _WHOLE = r"(?:(?<![A-Za-z])|(?![A-Za-z]))(?<![\d.,不未没])(?<!\b[Nn]o )(?<!\b[Nn]ot ){}(?![A-Za-z]|[.,]?\d|\s?[%‰])"
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?")
@@ -105,8 +114,8 @@ class RatingChecker:
         checks = (
             Check("citation", True, f"cites {reason.citation}"),
             numbers_check(text, wrong),
-            self._given(reason),
-            _limit(reason.words, reason.rating, passage),
+            self._given(reason, passage),
+            _limit(reason.measure, reason.words, reason.rating, passage),
             _comparison(reason.value, reason.words),
         )
         return Sentence(text, (reason.citation,), checks, len(quantities(text)), len(wrong))
@@ -123,35 +132,33 @@ class RatingChecker:
         return Sentence(text, (), tuple(checks))
 
     def _complete(self) -> Check:
-        """Every measure of the cited thresholds that the application names is rated, and none twice."""
+        """Every measure of the cited thresholds that the application gives a figure for is rated, none twice; where one is not, no figure is left that may be its."""
         rated = [reason.measure.casefold() for reason in self.reasons]
         if twice := next((measure for measure in rated if rated.count(measure) > 1), None):
             return Check("complete", False, f"{twice} is rated twice")
-        asked = normalise(self.question).casefold()
-        for number in {reason.citation for reason in self.reasons}:
-            for measure in thresholds(normalise(source_text(self.passages[number - 1]))):
-                if measure.casefold() in asked and measure.casefold() not in rated:
-                    return Check("complete", False, f"{measure} is in the application and in the thresholds, and is not rated")
+        cited = sorted({reason.citation for reason in self.reasons})
+        measures = {name for number in cited for name in thresholds(normalise(source_text(self.passages[number - 1])))}
+        left = {name for name in measures if name.casefold() not in rated}
+        for figure in figures(normalise(self.question), [*measures, *(reason.measure for reason in self.reasons)]):
+            if figure.measure in left or (figure.measure is None and left):
+                what = f"{figure.measure} is" if figure.measure else f"{figure.text} belongs to no measure that was recognised, and {min(left)} is"
+                return Check("complete", False, f"{what} in the thresholds, and is not rated")
         return Check("complete", True, "every measure that the application names is rated")
 
-    def _given(self, reason: Reason) -> Check:
-        """The figure is one of the application: the one beside the measure's name where the application uses that name, and no other line's."""
-        value, asked = reason.value, normalise(self.question)
-        if unsupported(value, [self.question]):
-            return Check("input", False, f"{value} is not in the application")
-        place = asked.casefold().find(reason.measure.casefold())
-        if place >= 0:
-            end = place + len(reason.measure)
-            # a name may hold a figure of its own, as in "the last 12 months"
-            others = [match for match in _NUMBER.finditer(asked) if match.end() <= place or match.start() >= end]
-            nearest = min(others, key=lambda match: min(abs(match.start() - end), abs(place - match.end())), default=None)
-            if nearest is not None and nearest[0] != _NUMBER.search(value)[0]:  # type: ignore[index]
-                return Check("input", False, f"{nearest[0]} stands beside {reason.measure} in the application, not {value}")
-        used = sum(other.value == value for other in self.reasons)
-        digits = value.rstrip("%")
-        if used >= len(re.findall(rf"(?<![\d.,]){re.escape(digits)}(?![\d]|[.,]\d)", asked)):
-            return Check("input", False, f"{value} belongs to another measure already")
-        return Check("input", True, f"{value} is in the application")
+    def _given(self, reason: Reason, passage: str) -> Check:
+        """The figure is the one that the application gives for the measure."""
+        asked = figures(normalise(self.question), [*thresholds(passage), reason.measure])
+        own = [figure.text for figure in asked if figure.measure and figure.measure.casefold() == reason.measure.casefold()]
+        if own == [reason.value]:
+            return Check("input", True, f"{reason.value} is in the application")
+        if unsupported(reason.value, [self.question]):
+            return Check("input", False, f"{reason.value} is not in the application")
+        detail = (
+            f"the application gives {' and '.join(own)} for {reason.measure}, not {reason.value}"
+            if own
+            else f"the application names no figure for {reason.measure}"
+        )
+        return Check("input", False, detail)
 
 
 def structured(checker: RatingChecker, probabilities: Mapping[str, float] | None) -> dict[str, Any]:
@@ -177,22 +184,31 @@ def before_rating(draft: str) -> tuple[str, tuple[str, str, str]] | None:
     return draft[: match.end("before")], ("低", "中", "高") if chinese else (" low", " medium", " high")
 
 
+def _of(measure: str, limits: Mapping[str, list[tuple[str, str]]]) -> list[tuple[str, str]] | None:
+    return next((found for name, found in limits.items() if name.casefold() == measure.casefold()), None)
+
+
 def _corrected(reason: Reason, passage: str) -> Reason:
     """The reason with the rating and the words of the only limit of its measure that holds; as it is where there is none, or there are several."""
-    limits = next((found for measure, found in thresholds(passage).items() if measure.casefold() == reason.measure.casefold()), [])
+    limits = _of(reason.measure, thresholds(passage)) or []
     holding = [(band, words) for band, words in limits if _comparison(reason.value, words).passed]
     if len({band for band, _ in holding}) != 1:
         return reason
     return replace(reason, rating=holding[0][0], words=holding[0][1])
 
 
-def _limit(words: str, band: str, passage: str) -> Check:
-    """The limit stands in the passage, and nowhere only under another rating."""
+def _limit(measure: str, words: str, band: str, passage: str) -> Check:
+    """The limit stands in the passage, under this rating somewhere and, where the passage sets thresholds for the measure, among those."""
+    own = _of(measure, thresholds(passage))
+    if own is not None:
+        passed = (band, words) in own
+        return Check("limit", passed, f"'{words}' is {'' if passed else 'not '}the limit of {band} for {measure}")
     labels = [_label_near(passage, match.start(), match.end()) for match in re.finditer(_WHOLE.format(re.escape(words)), passage)]
     if not labels:
         return Check("limit", False, f"'{words}' is not in the cited passage")
-    passed = any(label in (None, band) for label in labels)
-    return Check("limit", passed, f"'{words}' is the limit of {band}" if passed else f"'{words}' is the limit of {labels[0]}")
+    passed = band in labels
+    other = f"'{words}' is the limit of {labels[0]}" if labels[0] else f"'{words}' stands beside no rating"
+    return Check("limit", passed, f"'{words}' is the limit of {band}" if passed else other)
 
 
 def _label_near(passage: str, start: int, end: int) -> str | None:
@@ -233,7 +249,7 @@ def _limits(words: str) -> list[tuple[str, Decimal]]:
                 return []
             found.append((sign, Decimal(digits.replace(",", ""))))
             left = left[: match.start()] + " " * (match.end() - match.start()) + left[match.end() :]
-    return found
+    return [] if _NOT_UNDERSTOOD.search(left) else found
 
 
 def _plain(found: Sequence[Quantity]) -> Decimal | None:

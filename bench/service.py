@@ -80,10 +80,15 @@ def prepare(home: Path) -> Home:
 
 
 @contextmanager
-def serving(home: Home) -> Iterator[Running]:
-    """The service until the end of the block."""
+def serving(home: Home, **settings: str) -> Iterator[Running]:
+    """The service until the end of the block. ``settings`` are variables of its environment without their prefix, such as ``GENERATION__BATCH="1"``."""
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "core", "serve", "--port", "0"], env=home.environment, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "core", "serve", "--port", "0"],
+        env=home.environment | {f"BANKASSIST_{name}": value for name, value in settings.items()},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert process.stderr is not None
         url = next((match[1] for line in process.stderr if (match := re.search(r"serving on (http://\S+)", line))), None)

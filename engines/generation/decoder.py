@@ -46,6 +46,9 @@ class Decoder(Protocol):
     def step(self, spans: Sequence[Span]) -> list[torch.Tensor]:
         """Read the spans, at most one of each slot; each one's logits in fp32, shape (span.logits, vocabulary)."""
 
+    def clear(self, slot: int) -> None:
+        """What the slot holds may not be numbers: make it numbers."""
+
     def move(self, source: int, target: int, tokens: int) -> None:
         """The first tokens of one slot into another."""
 

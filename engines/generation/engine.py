@@ -17,7 +17,7 @@ import torch
 from core.errors import BankassistError, Unavailable
 from engines.generation.decoder import Decoder, Span
 from engines.generation.prefixes import BASE, Namespace, PrefixCache
-from engines.generation.requests import Ended, Request, Waiting
+from engines.generation.requests import Ended, Request, Waiting, stopping
 
 log = logging.getLogger(__name__)
 
@@ -71,10 +71,12 @@ class Engine:
         self._waiting = waiting
         self._end_tokens = end_tokens
         self._dropped = dropped
+        self._gone: set[str] = set()
         self._batch = batch
         self._memory_tokens = memory_bytes // decoder.token_bytes
         self.prefixes = PrefixCache(prefix_bytes if decoder.shares_prefixes else 0)
-        self._running: list[_Running] = []
+        self._running: list[_Running] = []  # by slot
+        self._order: list[_Running] = []  # by when they came
         self._reserved = (0, 0)
         self.steps = 0
         self.rows = 0
@@ -85,20 +87,26 @@ class Engine:
 
     @torch.inference_mode()
     def work(self) -> None:
-        while self._running or not self._waiting.closed:
-            try:
-                self._join()
-                if self._running:
-                    self._step()
-            except Exception as error:  # whatever happens in one step, the next requests are served
-                log.exception("a step of the model failed")
-                self._fail(error if isinstance(error, BankassistError) else Unavailable(f"the model failed: {error!r}", code="generation_failed"))
+        try:
+            while self._running or not self._waiting.closed:
+                try:
+                    self._join()
+                    if self._running:
+                        self._step()
+                except Exception as error:  # whatever happens in one step, the next requests are served
+                    log.exception("a step of the model failed")
+                    self._fail(error)
+        finally:  # nobody may wait for a thread that is gone
+            self._waiting.close()
+            for one in self._running:
+                one.request.events.put(stopping())
 
-    def _fail(self, error: BankassistError) -> None:
+    def _fail(self, error: Exception) -> None:
         """Of several sequences in a step nobody knows whose fault it was, nor what the memory holds."""
         for one in self._running:
-            one.request.events.put(error)
+            one.request.events.put(_told(error))
         self._running.clear()
+        self._order.clear()
         self._reserve(0, 0)
 
     # -- who takes part --------------------------------------------------------------------------
@@ -106,16 +114,33 @@ class Engine:
     def _join(self) -> None:
         for one in [one for one in self._running if not one.request.wanted]:
             self._leave(one)
-        for digest in self._dropped():
-            self._decoder.forget(digest)
-            self.prefixes.forget(digest)
+        self._waiting.refuse_late()
+        self._forget()
         while len(self._running) < self._batch:
             if not self._running:
                 self._idle()
             request = self._waiting.take(self._fits, wait=not self._running)
             if request is None:
                 return
-            self._start(request)
+            try:
+                self._start(request)
+            except Exception as error:
+                self._drop(request, error)
+
+    def _drop(self, request: Request, error: Exception) -> None:
+        """One request failed by itself; the others go on."""
+        log.warning("a request failed", exc_info=error)
+        request.events.put(_told(error))
+        for one in [one for one in self._running if one.request is request]:
+            self._leave(one)
+
+    def _forget(self) -> None:
+        """What was made of adapters that are not resident any more goes when the last request that uses them has ended."""
+        self._gone.update(self._dropped())
+        for digest in self._gone - {one.request.adapter.digest for one in self._running if one.request.adapter}:
+            self._decoder.forget(digest)
+            self.prefixes.forget(digest)
+            self._gone.discard(digest)
 
     def _fits(self, request: Request) -> bool:
         """Whether memory is left for it beside the others. Alone it always is: its length was checked against the model's context."""
@@ -132,6 +157,7 @@ class Engine:
         random = torch.Generator().manual_seed(request.options.seed)
         one = _Running(request, len(self._running), tokens, adapted_from, namespaces, random)
         self._running.append(one)
+        self._order.append(one)
         self._reserve(len(self._running), max(one.request.longest for one in self._running))
         start = 0
         for namespace, end in namespaces:
@@ -144,6 +170,9 @@ class Engine:
 
     def _leave(self, one: _Running) -> None:
         """The last slot's sequence takes the place of the one that goes, so that slots stay side by side."""
+        if not one.written:  # nobody has seen that its memory holds numbers, and what is masked is multiplied all the same
+            self._decoder.clear(one.slot)
+        self._order.remove(one)
         last = self._running.pop()
         if last is not one:
             self._decoder.move(last.slot, one.slot, last.read)
@@ -171,7 +200,7 @@ class Engine:
         writing = [one for one in self._running if one.unread == 1 and one.written]
         left = _PIECE if writing else _PIECE_ALONE
         spans = [(one, one.span(1)) for one in writing]
-        for one in self._running:
+        for one in self._order:
             if one not in writing and left > 0:
                 spans.append((one, one.span(left)))
                 left -= len(spans[-1][1].tokens)
@@ -183,7 +212,10 @@ class Engine:
             self._keep(one)
         for (one, span), logits in zip(spans, found, strict=True):
             if span.logits:
-                self._go_on(one, logits[-1])
+                try:
+                    self._go_on(one, logits[-1])
+                except Exception as error:
+                    self._drop(one.request, error)
 
     def _keep(self, one: _Running) -> None:
         """The part of the prompt that others may share, once it has been read."""
@@ -202,9 +234,12 @@ class Engine:
     def _go_on(self, one: _Running, logits: torch.Tensor) -> None:
         request = one.request
         if request.labels:
+            _check_numbers(logits)
+            one.written += 1
             request.events.put(self._scored(one, logits))
             self._leave(one)
             return
+        _check_numbers(logits)
         if request.matcher is not None:
             logits = request.matcher.constrain(logits)
         token = _choose(logits, request.options.temperature, one.random)
@@ -243,6 +278,16 @@ def _choose(logits: torch.Tensor, temperature: float, random: torch.Generator) -
     if temperature == 0:
         return int(logits.argmax())
     return int(torch.multinomial(torch.softmax(logits / temperature, -1).cpu(), 1, generator=random))
+
+
+def _check_numbers(logits: torch.Tensor) -> None:
+    """Not finite: the largest is none, since comparisons take what is no number for the largest."""
+    if not torch.isfinite(logits.max()):
+        raise Unavailable("the model computed what is no number: an adapter's weights are too large", code="generation_failed")
+
+
+def _told(error: Exception) -> BankassistError:
+    return error if isinstance(error, BankassistError) else Unavailable(f"the model failed: {error!r}", code="generation_failed")
 
 
 def _rounded(tokens: int) -> int:

@@ -55,6 +55,7 @@ class GeneralDecoder:
         self._acting = _Acting()
         self._caches: dict[int, DynamicCache] = {}
         self._wrapped: set[str] = set()
+        self._key_width = 0
         layers = DynamicCache(config=model.config).layers
         # windows and states cannot be cut where they are wanted
         self.shares_prefixes = bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
@@ -76,19 +77,23 @@ class GeneralDecoder:
         for slot in [slot for slot in self._caches if slot >= slots]:
             del self._caches[slot]
 
+    def clear(self, slot: int) -> None:
+        self._caches.pop(slot, None)
+
     def move(self, source: int, target: int, tokens: int) -> None:
         self._caches.pop(target, None)
-        if tokens:
+        if source in self._caches and tokens:
             self._caches[target] = self._caches.pop(source)
 
     def take(self, slot: int, start: int, end: int) -> torch.Tensor:
         layers: list[Any] = self._caches[slot].layers
+        self._key_width = layers[0].keys.shape[-1]
         return torch.stack([torch.cat((layer.keys, layer.values), -1)[0, :, start:end].transpose(0, 1) for layer in layers])
 
     def put(self, slot: int, start: int, block: torch.Tensor) -> None:
         cache = self._at(slot, start)
         for number, both in enumerate(block):
-            keys, values = both.transpose(0, 1)[None].chunk(2, -1)
+            keys, values = both.transpose(0, 1)[None].tensor_split([self._key_width], -1)
             cache.update(keys, values, number)
 
     def unserved(self, modules: Collection[str]) -> str | None:  # noqa: ARG002

@@ -98,6 +98,9 @@ class LlamaDecoder:
         memory[:, :both, :length] = self._memory[:, :both, :length]
         self._memory = memory
 
+    def clear(self, slot: int) -> None:
+        self._memory[:, slot].zero_()
+
     def move(self, source: int, target: int, tokens: int) -> None:
         self._memory[:, target, :tokens] = self._memory[:, source, :tokens]
 
@@ -273,14 +276,14 @@ class _Adapted:
             return
         inside = F.linear(x[self.first : self.last].to(pair.a.dtype), pair.a)
         if self.mine is not None:
-            inside *= self._mask(pair)
+            inside.masked_fill_(self._mask(pair), 0)  # not a product: what overflows in one row stays there
         y[self.first : self.last] += inside @ pair.b
 
     def _mask(self, pair: Pair) -> torch.Tensor:
         assert self.mine is not None
         if pair.owners not in self.masks:
             owners = torch.tensor(pair.owners, device=self.mine.device)
-            self.masks[pair.owners] = (self.mine == owners).to(pair.a.dtype)
+            self.masks[pair.owners] = self.mine != owners
         return self.masks[pair.owners]
 
 

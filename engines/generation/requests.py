@@ -91,6 +91,7 @@ class Waiting:
         with self._changed:
             self.admit()
             self._requests.append(request)
+            self._turns.setdefault(request.options.caller, self._turn)  # whoever comes later is not owed the turns before
             self._changed.notify()
 
     def take(self, fits: Callable[[Request], bool], *, wait: bool) -> Request | None:
@@ -98,7 +99,7 @@ class Waiting:
         with self._changed:
             if wait:
                 self._changed.wait_for(lambda: self._requests or self._closed)
-            self._refuse_late()
+            self.refuse_late()
             self._requests = [request for request in self._requests if request.wanted]
             if self._closed or not self._requests:
                 return None
@@ -112,11 +113,13 @@ class Waiting:
             self._turns = {caller: turn for caller, turn in self._turns.items() if caller in waiting}
             return chosen
 
-    def _refuse_late(self) -> None:
+    def refuse_late(self) -> None:
+        """Tell those that have waited too long."""
         now = time.monotonic()
-        for request in [request for request in self._requests if now - request.queued_at > self._seconds]:
-            request.events.put(Overloaded(f"the request waited {self._seconds:g} s for the model without reaching it; try again later"))
-            self._requests.remove(request)
+        with self._changed:
+            for request in [request for request in self._requests if now - request.queued_at > self._seconds]:
+                request.events.put(Overloaded(f"the request waited {self._seconds:g} s for the model without reaching it; try again later"))
+                self._requests.remove(request)
 
     @property
     def closed(self) -> bool:

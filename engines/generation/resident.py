@@ -14,6 +14,9 @@ import torch
 from core.types import AdapterRef
 from engines.generation.lora import LoadedAdapter, Lora
 
+#: as it was read, and as steps use it
+_COPIES = 2
+
 log = logging.getLogger(__name__)
 
 
@@ -39,7 +42,7 @@ class ResidentAdapters:
                 self._loaded[adapter.digest] = self._placed(self._load(adapter))
                 log.info("adapter %s loaded", adapter)
             self._loaded.move_to_end(adapter.digest)
-            while len(self._loaded) > 1 and sum(one.nbytes for one in self._loaded.values()) > self._limit:
+            while len(self._loaded) > 1 and _COPIES * sum(one.nbytes for one in self._loaded.values()) > self._limit:
                 self._dropped.put(self._loaded.popitem(last=False)[0])
             return self._loaded[adapter.digest]
 
