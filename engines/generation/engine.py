@@ -170,7 +170,7 @@ class Engine:
 
     def _leave(self, one: _Running) -> None:
         """The last slot's sequence takes the place of the one that goes, so that slots stay side by side."""
-        if not one.written:  # nobody has seen that its memory holds numbers, and what is masked is multiplied all the same
+        if not one.written and one.slot < self._reserved[0]:  # nobody has seen that its memory holds numbers, and what is masked is multiplied all the same
             self._decoder.clear(one.slot)
         self._order.remove(one)
         last = self._running.pop()

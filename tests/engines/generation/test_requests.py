@@ -28,6 +28,16 @@ def test_callers_take_turns() -> None:
     assert order(waiting) == ["many", "few", "one", "many", "few", "many", "many"]
 
 
+def test_who_comes_later_is_not_owed_the_turns_before() -> None:
+    waiting = Waiting(64, 30)
+    for _ in range(3):
+        waiting.put(request("old"))
+        assert waiting.take(lambda _: True, wait=False) is not None
+    for caller in ("new", "new", "new", "old"):
+        waiting.put(request(caller))
+    assert order(waiting) == ["new", "old", "new", "new"]
+
+
 def test_a_lower_priority_number_goes_first_whoever_asks() -> None:
     waiting = Waiting(64, 30)
     for caller, priority in (("batch", 1), ("batch", 1), ("clerk", 0), ("batch", 0)):
