@@ -55,6 +55,14 @@ def test_an_adapter_that_overflows_spoils_no_other_answer(generator: LocalGenera
                     tokens(events)
             else:
                 assert tokens(events) == expected[one]
+    # a short answer where a long one has left what is no number, beside another long one
+    long = render("Which fee is due, and when? " * 9, [], "")
+    first = generator.generate(long, None, GenerationOptions(40))
+    next(first)
+    with pytest.raises(Unavailable, match="no number"):
+        tokens(generator.generate(long, wild, _SHORT))
+    assert tokens(generator.generate(_PROMPT, None, _SHORT)) == expected[None]
+    first.close()  # type: ignore[attr-defined]
     other = render("Another question, which nobody asked before?", [], "")
     fresh = tiny_generator(Generation(), FAMILIES["llama"].make())
     fresh._text = fresh._events  # type: ignore[method-assign]
