@@ -238,7 +238,7 @@ class _Rows:
             mask = (torch.arange(longest) < visible[:, None])[:, None, None].to(device)
         numbers = torch.tensor([tokens, positions, places], device=device)
         return cls(
-            spans, numbers[0], numbers[1], numbers[2], torch.tensor(wanted, device=device),
+            spans, numbers[0], numbers[1], numbers[2], torch.tensor(wanted, dtype=torch.long, device=device),
             reading, len(decoding), (first, last), between, longest, mask,
         )  # fmt: skip
 

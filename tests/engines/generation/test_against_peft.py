@@ -14,6 +14,7 @@ from core.ports import GenerationOptions
 from core.prompts import Prompt, PromptPassage, render
 from core.settings import Generation
 from core.types import AdapterRef
+from engines.generation import engine
 from engines.generation.llama import is_llama_shaped
 from engines.generation.requests import Ended
 from engines.local_generator import LocalGenerator
@@ -82,7 +83,9 @@ def adapters(family: Family, tmp_path_factory: pytest.TempPathFactory) -> list[A
 
 
 @pytest.fixture
-def generator(family: Family) -> Iterator[LocalGenerator]:
+def generator(family: Family, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalGenerator]:
+    monkeypatch.setattr(engine, "_PIECE", 23)  # prompts are read in many pieces, and an adapter may begin to act inside one
+    monkeypatch.setattr(engine, "_PIECE_ALONE", 50)
     # room for three of the prompts: others push them out while they run
     made = tiny_generator(Generation(batch=4), family.make())
     made._engine.prefixes._limit = made._decoder.token_bytes * 900
