@@ -216,7 +216,7 @@ class Assistant:
         for text, draft in self._sentences(prompt, route, options, cancelled):
             if draft is not None:
                 break
-            if says_not_found(text):
+            if says_not_found(text) or (isinstance(checker, RatingChecker) and checker.echoes(text)):
                 continue
             checked.append(checker.check(text) if passages else Sentence(text, (), ()))
             if drops and passages and checked[-1].passed and self._readable(request, checked[-1:], passages):

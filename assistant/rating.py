@@ -2,8 +2,8 @@
 
 The model proposes, arithmetic disposes: a line such as ``Debt-to-income ratio 46%: high, above 43% [2]`` passes when 46% is
 a figure of the application, ``above 43%`` stands in the cited passage under ``high``, and 46 is above 43. The rating must be
-the worst of its reasons. Where the cited passage sets thresholds for the measure and exactly one rating's limit holds for the figure, a line that
-names another is corrected to it, and says so; which figure belongs to which measure is never corrected, only checked.
+the worst of its reasons. Where the application gives one figure for a measure, one passage sets thresholds for it and one
+rating's limit holds for the figure, a line that says otherwise is corrected, and says so.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ RATINGS = ("low", "medium", "high")
 _CHINESE = {"low": "低", "medium": "中", "high": "高"}
 _REASON = re.compile(r"(?P<name>.+?)\s?(?P<value>\d[\d.,]*%?)\s?[:：]\s?(?P<band>low|medium|high|低|中|高)[,，]\s?(?P<words>.+)", re.IGNORECASE)
 _RATING = re.compile(r"(?P<before>Rating:|评级[:：])\s?(?P<band>low|medium|high|低|中|高)\W*", re.IGNORECASE)
+_ECHO = re.compile(r"(?P<name>[^:：]+)[:：]\s?(?:low|medium|high|低|中|高)[,，]", re.IGNORECASE)
 _LABEL = re.compile(r"\b(low|medium|high)\b|([低中高])(?=风险|[:：])", re.IGNORECASE)
 #: limits in words: what a value must be to the number beside them; longer ones first, "no more than" is no "more than"
 _LIMITS: Sequence[tuple[str, str]] = (
@@ -88,17 +89,49 @@ class RatingChecker:
             problem = "not of the form MEASURE VALUE: RATING, LIMIT [PASSAGE]"
             return Sentence(marked.text, valid, (Check("form", False, problem),), len(quantities(marked.text)))
         proposed = Reason(match["name"].strip(), match["value"], BAND[match["band"].lower()], match["words"].strip(), valid[0])
-        passage = normalise(source_text(self.passages[valid[0] - 1]))
-        reason = proposed if self._sentence(proposed, passage).passed else _corrected(proposed, passage)
-        sentence = self._sentence(reason, passage)
-        if reason != proposed and sentence.passed:
-            detail = f"the model wrote {proposed.rating}, {proposed.words}; by the cited thresholds {reason.value} is {reason.rating}, {reason.words}"
-            sentence = replace(sentence, checks=(*sentence.checks, Check(CORRECTION, True, detail)))
-            self.corrected = True
-        elif reason != proposed:
-            reason, sentence = proposed, self._sentence(proposed, passage)
+        reason, sentence = proposed, self._sentence(proposed)
+        if not sentence.passed:
+            other = self._corrected(proposed)
+            mended = self._sentence(other)
+            if other != proposed and mended.passed:
+                detail = f"the model wrote {_written(proposed)}; by the application and the thresholds it is {_written(other)}"
+                reason, sentence = other, replace(mended, checks=(*mended.checks, Check(CORRECTION, True, detail)))
+                self.corrected = True
         self.reasons.append(reason)
         return sentence
+
+    def echoes(self, text: str) -> bool:
+        """Whether a line only repeats words of the application with a rating behind them: it gives no figure and names no measure, and rates nothing."""
+        match = _ECHO.match(normalise(text))
+        if match is None or any(character.isdigit() for character in match["name"]):
+            return False
+        name = match["name"].strip().casefold()
+        measures = {measure.casefold() for passage in self.passages for measure in thresholds(normalise(source_text(passage)))}
+        return bool(name) and name in normalise(self.question).casefold() and name not in measures
+
+    def _corrected(self, reason: Reason) -> Reason:
+        """The reason with the one figure that the application gives for its measure, the one passage that sets thresholds for it, and the only limit that
+        holds; as it is where any of them is open."""
+        own = [
+            (number, limits) for number, passage in enumerate(self.passages, 1) if (limits := _of(reason.measure, thresholds(normalise(source_text(passage)))))
+        ]
+        cited = [one for one in own if one[0] == reason.citation] or own
+        if len(cited) != 1:
+            return reason
+        number, limits = cited[0]
+        values = self._figures(reason, number)
+        if len(values) != 1:
+            return reason
+        holding = [(band, words) for band, words in limits if _comparison(values[0], words).passed]
+        if len({band for band, _ in holding}) != 1:
+            return reason
+        return replace(reason, value=values[0], citation=number, rating=holding[0][0], words=holding[0][1])
+
+    def _figures(self, reason: Reason, number: int) -> list[str]:
+        """The figures that the application gives for the measure."""
+        measures = [*thresholds(normalise(source_text(self.passages[number - 1]))), reason.measure]
+        asked = figures(normalise(self.question), measures)
+        return [figure.text for figure in asked if figure.measure and figure.measure.casefold() == reason.measure.casefold()]
 
     def as_corrected(self, draft: str) -> str:
         """The draft as it would read with what was corrected: what the rating's probabilities are asked behind."""
@@ -108,13 +141,14 @@ class RatingChecker:
         last = f"评级：{_CHINESE[self.rating]}" if chinese else f"Rating: {self.rating}"
         return ("" if chinese else " ") + "\n".join([*(reason.line() for reason in self.reasons), last])
 
-    def _sentence(self, reason: Reason, passage: str) -> Sentence:
+    def _sentence(self, reason: Reason) -> Sentence:
+        passage = normalise(source_text(self.passages[reason.citation - 1]))
         text = split_markers(reason.line()).text
         wrong = unsupported(text, [self.question, passage])
         checks = (
             Check("citation", True, f"cites {reason.citation}"),
             numbers_check(text, wrong),
-            self._given(reason, passage),
+            self._given(reason),
             _limit(reason.measure, reason.words, reason.rating, passage),
             _comparison(reason.value, reason.words),
         )
@@ -145,10 +179,9 @@ class RatingChecker:
                 return Check("complete", False, f"{what} in the thresholds, and is not rated")
         return Check("complete", True, "every measure that the application names is rated")
 
-    def _given(self, reason: Reason, passage: str) -> Check:
+    def _given(self, reason: Reason) -> Check:
         """The figure is the one that the application gives for the measure."""
-        asked = figures(normalise(self.question), [*thresholds(passage), reason.measure])
-        own = [figure.text for figure in asked if figure.measure and figure.measure.casefold() == reason.measure.casefold()]
+        own = self._figures(reason, reason.citation)
         if own == [reason.value]:
             return Check("input", True, f"{reason.value} is in the application")
         if unsupported(reason.value, [self.question]):
@@ -159,6 +192,10 @@ class RatingChecker:
             else f"the application names no figure for {reason.measure}"
         )
         return Check("input", False, detail)
+
+
+def _written(reason: Reason) -> str:
+    return f"{split_markers(reason.line()).text} [{reason.citation}]"
 
 
 def structured(checker: RatingChecker, probabilities: Mapping[str, float] | None) -> dict[str, Any]:
@@ -186,15 +223,6 @@ def before_rating(draft: str) -> tuple[str, tuple[str, str, str]] | None:
 
 def _of(measure: str, limits: Mapping[str, list[tuple[str, str]]]) -> list[tuple[str, str]] | None:
     return next((found for name, found in limits.items() if name.casefold() == measure.casefold()), None)
-
-
-def _corrected(reason: Reason, passage: str) -> Reason:
-    """The reason with the rating and the words of the only limit of its measure that holds; as it is where there is none, or there are several."""
-    limits = _of(reason.measure, thresholds(passage)) or []
-    holding = [(band, words) for band, words in limits if _comparison(reason.value, words).passed]
-    if len({band for band, _ in holding}) != 1:
-        return reason
-    return replace(reason, rating=holding[0][0], words=holding[0][1])
 
 
 def _limit(measure: str, words: str, band: str, passage: str) -> Check:

@@ -247,7 +247,7 @@ export const words = {
     [/^(.*) belongs to no measure that was recognised, and (.*) is in the thresholds, and is not rated$/, "$1 不知属于哪项指标，而标准中的“$2”没有评级"],
     [/^(.*) is in the thresholds, and is not rated$/, "标准中有“$1”，却没有评级"],
     [/^every measure that the application names is rated$/, "申请所列的各项指标均已评级"],
-    [/^the model wrote (.*); by the cited thresholds (.*) is (.*)$/, "模型写的是“$1”；按引用的标准，$2 为 $3"],
+    [/^the model wrote (.*); by the application and the thresholds it is (.*)$/, "模型写的是“$1”；按申请和评级标准应为“$2”"],
     [/^the model wrote (.*); the worst of the corrected reasons is (.*)$/, "模型写的是“$1”；更正后各项理由中最差的是“$2”"],
     [/^more than a figure$/, "不只是数字"],
     [/^the question leaves the kind of figure open$/, "问题没有限定数字的类型"],

@@ -41,9 +41,6 @@ def test_a_right_line_passes(line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "failed"),
     [
-        pytest.param("Debt-to-income ratio 46%: high, above 43% [2]", "limit", id="the limit of another passage's language"),
-        pytest.param("Debt-to-income ratio 47%: high, above 43% [1]", "input", id="a figure that was not given"),
-        pytest.param("Debt-to-income ratio 80%: high, above 43% [1]", "input", id="another measure's figure"),
         pytest.param("Loan-to-value ratio 80%: low, above 43% [1]", "limit", id="a measure that has no thresholds there"),
         pytest.param("The borrower looks fine [1]", "form", id="no line of the form"),
         pytest.param("Debt-to-income ratio 46%: high, above 43%", "form", id="no citation"),
@@ -63,6 +60,9 @@ def test_a_wrong_line_fails(line: str, failed: str) -> None:
         pytest.param("Debt-to-income ratio 46%: high, above 44% [1]", "Debt-to-income ratio 46%: high, above 43%", id="a limit that does not exist"),
         pytest.param("负债收入比40%：高，超过31%但不超过43% [2]", "负债收入比40%：中，超过31%但不超过43%", id="Chinese, the limit of another rating"),
         pytest.param("工作年限3：低，不少于5 [2]", "工作年限3：中，不少于2但少于5", id="Chinese, a wrong comparison"),
+        pytest.param("Debt-to-income ratio 47%: high, above 43% [1]", "Debt-to-income ratio 46%: high, above 43%", id="a figure that was not given"),
+        pytest.param("Debt-to-income ratio 80%: high, above 43% [1]", "Debt-to-income ratio 46%: high, above 43%", id="another measure's figure"),
+        pytest.param("Debt-to-income ratio 46%: high, above 43% [2]", "Debt-to-income ratio 46%: high, above 43%", id="cited from another passage"),
         pytest.param("LTV 80%: high, over 80% [3]", "LTV 80%: medium, over 60% and up to 80%", id="80 is not over 80"),
         pytest.param("LTV 80%: low, over 60% and up to 80% [3]", "LTV 80%: medium, over 60% and up to 80%", id="row of another rating"),
     ],
@@ -73,6 +73,22 @@ def test_a_wrong_rating_of_a_right_figure_is_corrected_by_the_cited_thresholds(l
     assert sentence.text == corrected
     assert sentence.checks[-1].name == "correction"
     assert sentence.checks[-1].detail.startswith("the model wrote ")
+
+
+@pytest.mark.parametrize(
+    ("line", "echo"),
+    [
+        ("风险评级应是多少：低，不少于2 [1]", True),
+        ("抵押率：低，不超过36% [1]", False),
+        ("风险评级应是多少46%：低，不少于2 [1]", False),
+        ("Years: low, at least 2 [1]", False),
+        ("Rating: low", False),
+    ],
+)
+def test_a_line_that_only_repeats_the_application_is_told_apart(line: str, echo: bool) -> None:
+    text = "指标: 抵押率 | 低风险: 不超过36% | 高风险: 超过36%"
+    ratings = RatingChecker([Passage(1, "c", "d", 1, "指引", (), None, 0, len(text), text)], "抵押率30%，风险评级应是多少？")
+    assert ratings.echoes(line) is echo
 
 
 def test_a_rating_behind_corrected_reasons_follows_them_and_says_so() -> None:
@@ -95,7 +111,10 @@ def test_a_figure_stands_for_one_measure_and_every_named_measure_is_rated() -> N
     ratings = RatingChecker(passages, "Ratio of 28%, cover 85%")
     assert ratings.check("Ratio 28%: low, at most 31% [1]").passed
     taken = ratings.check("Cover 28%: low, at most 60% [1]")
-    assert [(check.name, check.detail) for check in taken.checks if not check.passed] == [("input", "the application gives 85% for Cover, not 28%")]
+    assert taken.text == "Cover 85%: high, above 60%"
+    assert (
+        taken.checks[-1].detail == "the model wrote Cover 28%: low, at most 60% [1]; by the application and the thresholds it is Cover 85%: high, above 60% [1]"
+    )
     otherwise = RatingChecker(passages, "28% of income, 85% of the value")
     unnamed = otherwise.check("Ratio 28%: low, at most 31% [1]")
     assert [(check.name, check.detail) for check in unnamed.checks if not check.passed] == [("input", "the application names no figure for Ratio")]
