@@ -31,6 +31,8 @@ class ScriptedGenerator:
         #: that of the last request
         self.cancelled: threading.Event | None = None
         self.closed_early = 0
+        #: what the labels of the last scoring stood behind, and the labels
+        self.scored: tuple[str, tuple[str, ...]] = ("", ())
         self.full = False
         #: when set, generation waits for it before each piece
         self.gate: threading.Event | None = None
@@ -74,6 +76,7 @@ class ScriptedGenerator:
         cancelled: threading.Event | None = None,
     ) -> tuple[float, ...]:
         self.prompts.append((prompt, adapter))
+        self.scored = (before, tuple(labels))
         return tuple(2.0**rank / (2.0 ** len(labels) - 1) for rank in range(len(labels)))
 
 

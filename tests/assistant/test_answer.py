@@ -203,18 +203,30 @@ def test_a_loan_rating_is_structured_and_waits_for_a_person(running: Running) ->
 @pytest.mark.parametrize(
     "written",
     [
-        " Missed payments 5: medium, above 0, at most 2 [1]\nRating: medium",
+        " Late payments 5: medium, above 0, at most 2 [1]\nRating: medium",
         " Missed payments 5: high, above 2 [1]\nRating: low",
         " Missed payments 5: high, above 2 [1]",
         " Rating: high",
     ],
-    ids=["wrong comparison", "rating not the worst", "no rating", "no reasons"],
+    ids=["no measure of the thresholds", "rating not the worst", "no rating", "no reasons"],
 )
 def test_one_wrong_line_refuses_the_whole_proposal(running: Running, written: str) -> None:
     application, generator = running
     generator.write = lambda prompt, adapter: written
     answer = application.assistant.answer(loan_request())
     assert (answer.kind, answer.reason, answer.structured) == (AnswerKind.REFUSED, "unsupported", None)
+
+
+def test_a_corrected_rating_says_so_and_its_probabilities_are_asked_behind_what_was_corrected(running: Running) -> None:
+    application, generator = running
+    generator.write = lambda prompt, adapter: " Missed payments 5: medium, above 0, at most 2 [1]\nRating: medium"
+    answer = application.assistant.answer(loan_request())
+    assert answer.kind is AnswerKind.ANSWERED
+    assert answer.structured is not None
+    assert answer.structured["rating"] == "high"
+    assert answer.text == "Missed payments 5: high, above 2\nRating: high"
+    assert [check.name for sentence in answer.sentences for check in sentence.checks if check.name == "correction"] == ["correction", "correction"]
+    assert generator.scored == (" Missed payments 5: high, above 2 [1]\nRating:", (" low", " medium", " high"))
 
 
 def test_events_come_in_order_and_sentences_before_the_answer(running: Running) -> None:
