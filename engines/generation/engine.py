@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 #: prompt tokens read in a step beside running answers, and where none runs
 _PIECE, _PIECE_ALONE = 256, 1024
+#: tokens of a prompt that another one reads already, from which on it is waited for
+_WORTH_WAITING = 32
 #: room for tokens grows in pieces of this size
 _ROOM = 256
 #: tokens per slot that stay reserved while nothing runs
@@ -159,14 +161,36 @@ class Engine:
         self._running.append(one)
         self._order.append(one)
         self._reserve(len(self._running), max(one.request.longest for one in self._running))
+        self.prefixes.asked_tokens += before
+        self._match(one)
+
+    def _match(self, one: _Running) -> None:
+        """Take over what is known of the prompt by now and was not read yet."""
         start = 0
-        for namespace, end in namespaces:
-            for block in self.prefixes.match(namespace, tokens[start:end], most=len(tokens) - 1 - one.read):
-                self._decoder.put(one.slot, one.read, block)
-                one.read += block.shape[1]
+        for namespace, end in one.namespaces:
+            place = start
+            for block in self.prefixes.match(namespace, one.tokens[start:end], most=len(one.tokens) - 1 - start):
+                known = max(one.read - place, 0)
+                place += block.shape[1]
+                if one.read < place:
+                    self._decoder.put(one.slot, one.read, block[:, known:])
+                    self.prefixes.hit_tokens += place - one.read
+                    one.read = place
             if one.read < end:
-                break
+                return
             start = end
+
+    def _is_read_by_another(self, one: _Running, others: Sequence[_Running]) -> bool:
+        """Whether one of these reads the same at this moment: it is worth waiting for."""
+        namespace, end = one.namespaces[-1]
+        upto = one.read + _WORTH_WAITING
+        return (
+            self.prefixes.keeps
+            and upto <= end
+            and any(
+                not other.kept and other.namespaces[-1][0] == namespace and other.tokens[one.read : upto] == one.tokens[one.read : upto] for other in others
+            )
+        )
 
     def _leave(self, one: _Running) -> None:
         """The last slot's sequence takes the place of the one that goes, so that slots stay side by side."""
@@ -200,10 +224,16 @@ class Engine:
         writing = [one for one in self._running if one.unread == 1 and one.written]
         left = _PIECE if writing else _PIECE_ALONE
         spans = [(one, one.span(1)) for one in writing]
+        reading: list[_Running] = []
         for one in self._order:
-            if one not in writing and left > 0:
+            if one in writing or left <= 0:
+                continue
+            if not one.kept:
+                self._match(one)
+            if not self._is_read_by_another(one, reading):
                 spans.append((one, one.span(left)))
                 left -= len(spans[-1][1].tokens)
+                reading.append(one)
         self.steps += 1
         self.rows += len(spans)
         found = self._decoder.step([span for _, span in spans])

@@ -53,9 +53,13 @@ class PrefixCache:
         self.hit_tokens = 0
         self.asked_tokens = 0
 
+    @property
+    def keeps(self) -> bool:
+        """Whether there is any room."""
+        return self._limit > 0
+
     def match(self, namespace: Namespace, tokens: Sequence[int], *, most: int) -> Iterator[torch.Tensor]:
         """Blocks of the longest known beginning of the tokens, at most ``most`` of them, in order."""
-        self.asked_tokens += len(tokens)
         now = next(self._clock)
         for node, length in self._path(namespace, tokens):
             node.used = now
@@ -63,7 +67,6 @@ class PrefixCache:
             if not length:
                 return
             most -= length
-            self.hit_tokens += length
             assert node.block is not None
             yield node.block[:, :length]
 
