@@ -48,7 +48,7 @@ class LlamaDecoder:
 
     shares_prefixes = True
 
-    def __init__(self, model: Any, *, eight_bit: bool = False) -> None:
+    def __init__(self, model: Any) -> None:
         config, body = model.config, model.model
         attention = body.layers[0].self_attn
         self._heads, self._kv_heads, self._head = config.num_attention_heads, config.num_key_value_heads, attention.head_dim
@@ -57,7 +57,7 @@ class LlamaDecoder:
         self._scale = attention.scaling
         self._act = body.layers[0].mlp.act_fn
         self._embedding = body.embed_tokens.weight.data
-        self._head_weights = Linear(model.get_output_embeddings().weight.data, eight_bit=eight_bit)
+        self._head_weights = Linear(model.get_output_embeddings().weight.data)
         self._norm = body.norm.weight.data
         self._dtype, self._device = self._embedding.dtype, self._embedding.device
         self._epsilon = torch.tensor(config.rms_norm_eps, device=self._device)
@@ -65,7 +65,7 @@ class LlamaDecoder:
         groups: dict[str, Group] = {}
         self._layers = []
         for number, layer in enumerate(body.layers):
-            join = partial(_joined, groups, number, layer, eight_bit)
+            join = partial(_joined, groups, number, layer)
             self._layers.append(
                 _Layer(
                     join("qkv", "self_attn", ("q_proj", "k_proj", "v_proj"), layer.input_layernorm),
@@ -294,7 +294,7 @@ def _linear(x: torch.Tensor, linear: Linear, lora: _Adapted | None, group: str) 
     return y
 
 
-def _joined(groups: dict[str, Group], number: int, layer: Any, eight_bit: bool, group: str, part: str, names: tuple[str, ...], norm: Any = None) -> Linear:
+def _joined(groups: dict[str, Group], number: int, layer: Any, group: str, part: str, names: tuple[str, ...], norm: Any = None) -> Linear:
     """One matrix of several linear modules of a layer, and of the weights of the norm before them. The modules are emptied: no weight is held twice."""
     parent = getattr(layer, part)
     modules = [getattr(parent, name) for name in names]
@@ -306,7 +306,7 @@ def _joined(groups: dict[str, Group], number: int, layer: Any, eight_bit: bool, 
     biases = [module.bias.data if module.bias is not None else weight.new_zeros(module.out_features) for module in modules]
     for module in modules:
         module.weight.data = weight.new_empty(0)
-    return Linear(weight, torch.cat(biases) if any(module.bias is not None for module in modules) else None, eight_bit=eight_bit)
+    return Linear(weight, torch.cat(biases) if any(module.bias is not None for module in modules) else None)
 
 
 def _rotations(rotary: Any, positions: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:

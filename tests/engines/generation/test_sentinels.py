@@ -28,7 +28,7 @@ from tests.engines.make_adapter import manifest
 from tests.engines.tiny import DIGEST, tiny_generator, tiny_tokenizer
 
 _SENTINELS = 6
-#: in `make test`; ten thousand were run once (LOG.md)
+#: in `make test`; BANKASSIST_TEST_SENTINELS=10000 asks for more
 _REQUESTS = int(os.environ.get("BANKASSIST_TEST_SENTINELS", "400"))
 _CALLERS = 12
 _LENGTH = 3
