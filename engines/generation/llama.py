@@ -56,9 +56,11 @@ class LlamaDecoder:
         self._rotated = self._queries + self._kv_heads * self._head
         self._scale = attention.scaling
         self._act = body.layers[0].mlp.act_fn
-        self._embedding = body.embed_tokens.weight.data
-        self._head_weights = Linear(model.get_output_embeddings().weight.data)
-        self._norm = body.norm.weight.data
+        # copies: one tensor of the loaded file would keep all of its pages in memory
+        self._embedding = body.embed_tokens.weight.data.clone()
+        head = model.get_output_embeddings().weight.data
+        self._head_weights = Linear(self._embedding if head.data_ptr() == body.embed_tokens.weight.data_ptr() else head.clone())
+        self._norm = body.norm.weight.data.clone()
         self._dtype, self._device = self._embedding.dtype, self._embedding.device
         self._epsilon = torch.tensor(config.rms_norm_eps, device=self._device)
         self._cos, self._sin = _rotations(body.rotary_emb, config.max_position_embeddings, self._dtype)
