@@ -94,7 +94,7 @@ class RatingChecker:
             other = self._corrected(proposed)
             mended = self._sentence(other)
             if other != proposed and mended.passed:
-                detail = f"the model wrote {_written(proposed)}; by the application and the thresholds it is {_written(other)}"
+                detail = f"the model wrote {proposed.line()}; by the application and the thresholds it is {other.line()}"
                 reason, sentence = other, replace(mended, checks=(*mended.checks, Check(CORRECTION, True, detail)))
                 self.corrected = True
         self.reasons.append(reason)
@@ -106,15 +106,17 @@ class RatingChecker:
         if match is None or any(character.isdigit() for character in match["name"]):
             return False
         name = match["name"].strip().casefold()
-        measures = {measure.casefold() for passage in self.passages for measure in thresholds(normalise(source_text(passage)))}
+        measures = {measure.casefold() for number in range(1, len(self.passages) + 1) for measure in thresholds(self._source(number))}
         return bool(name) and name in normalise(self.question).casefold() and name not in measures
+
+    def _source(self, number: int) -> str:
+        return normalise(source_text(self.passages[number - 1]))
 
     def _corrected(self, reason: Reason) -> Reason:
         """The reason with the one figure that the application gives for its measure, the one passage that sets thresholds for it, and the only limit that
         holds; as it is where any of them is open."""
-        own = [
-            (number, limits) for number, passage in enumerate(self.passages, 1) if (limits := _of(reason.measure, thresholds(normalise(source_text(passage)))))
-        ]
+        numbers = range(1, len(self.passages) + 1)
+        own = [(number, limits) for number in numbers if (limits := _of(reason.measure, thresholds(self._source(number))))]
         cited = [one for one in own if one[0] == reason.citation] or own
         if len(cited) != 1:
             return reason
@@ -129,7 +131,7 @@ class RatingChecker:
 
     def _figures(self, reason: Reason, number: int) -> list[str]:
         """The figures that the application gives for the measure."""
-        measures = [*thresholds(normalise(source_text(self.passages[number - 1]))), reason.measure]
+        measures = [*thresholds(self._source(number)), reason.measure]
         asked = figures(normalise(self.question), measures)
         return [figure.text for figure in asked if figure.measure and figure.measure.casefold() == reason.measure.casefold()]
 
@@ -142,7 +144,7 @@ class RatingChecker:
         return ("" if chinese else " ") + "\n".join([*(reason.line() for reason in self.reasons), last])
 
     def _sentence(self, reason: Reason) -> Sentence:
-        passage = normalise(source_text(self.passages[reason.citation - 1]))
+        passage = self._source(reason.citation)
         text = split_markers(reason.line()).text
         wrong = unsupported(text, [self.question, passage])
         checks = (
@@ -171,7 +173,7 @@ class RatingChecker:
         if twice := next((measure for measure in rated if rated.count(measure) > 1), None):
             return Check("complete", False, f"{twice} is rated twice")
         cited = sorted({reason.citation for reason in self.reasons})
-        measures = {name for number in cited for name in thresholds(normalise(source_text(self.passages[number - 1])))}
+        measures = {name for number in cited for name in thresholds(self._source(number))}
         left = {name for name in measures if name.casefold() not in rated}
         for figure in figures(normalise(self.question), [*measures, *(reason.measure for reason in self.reasons)]):
             if figure.measure in left or (figure.measure is None and left):
@@ -192,10 +194,6 @@ class RatingChecker:
             else f"the application names no figure for {reason.measure}"
         )
         return Check("input", False, detail)
-
-
-def _written(reason: Reason) -> str:
-    return f"{split_markers(reason.line()).text} [{reason.citation}]"
 
 
 def structured(checker: RatingChecker, probabilities: Mapping[str, float] | None) -> dict[str, Any]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from assistant.name_check import check
 from core.text.places import place_of
 from core.types import Language, Passage
-from eval.pieces import Piece, asked_of
+from eval.pieces import asked_of, sections
 from examples.samplebank.facts import Facts
 from examples.samplebank.questions import SampleQuestion
-from examples.samplebank.sources import Source
 
 #: names of products in facts end so
 _PRODUCT = ".name"
@@ -34,7 +33,7 @@ def count(seeds: Sequence[int]) -> dict[Language, Counts]:
     counts: dict[Language, Counts] = {"en": Counts(), "zh": Counts()}
     for seed in seeds:
         names = {language: dict(_exchanged(seed, language)) for language in counts}
-        for question, passage in asked_of([seed], _pieces):
+        for question, passage in asked_of([seed], sections):
             if any(place_of(answer, passage.text) >= 0 for answer in question.answer):
                 _try(question, passage, names[question.language], counts[question.language])
     return counts
@@ -60,19 +59,3 @@ def _exchanged(seed: int, language: Language) -> Iterator[tuple[str, str]]:
             others = (Facts.draw(seed + number).fill(f"{{{key}}}", language) for number in range(1, _OTHER_BANKS + 1))
             if other := next((name for name in others if name != mine), None):
                 yield mine, other
-
-
-def _pieces(source: Source) -> Iterator[Piece]:
-    """What stands below each heading."""
-    path: list[tuple[int, str]] = []
-    lines: list[str] = []
-    for element in source.elements:
-        if element.kind == "heading":
-            if lines:
-                yield tuple(text for _, text in path), "\n".join(lines)
-            lines = []
-            path = [(level, text) for level, text in path if level < element.level] + [(element.level, element.text)]
-        else:
-            lines.extend(" | ".join(row) for row in element.rows) if element.kind == "table" else lines.append(element.text)
-    if lines:
-        yield tuple(text for _, text in path), "\n".join(lines)

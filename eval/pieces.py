@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from core.text.tables import BETWEEN_CELLS
 from core.types import Passage
 from examples.samplebank import questions as sample_questions
 from examples.samplebank import sources as sample_sources
@@ -30,3 +31,21 @@ def asked_of(seeds: Sequence[int], cut: Callable[[Source], Iterable[Piece]]) -> 
             for document, version, passage in pieces:
                 if question.document == document and version == (question.version or version):
                     yield question, passage
+
+
+def sections(source: Source, *, tables: bool = True) -> Iterator[Piece]:
+    """What stands below each heading."""
+    path: list[tuple[int, str]] = []
+    lines: list[str] = []
+    for element in source.elements:
+        if element.kind == "heading":
+            if lines:
+                yield tuple(text for _, text in path), "\n".join(lines)
+            lines = []
+            path = [(level, text) for level, text in path if level < element.level] + [(element.level, element.text)]
+        elif element.kind != "table":
+            lines.append(element.text)
+        elif tables:
+            lines.extend(BETWEEN_CELLS.join(row) for row in element.rows)
+    if lines:
+        yield tuple(text for _, text in path), "\n".join(lines)

@@ -5,17 +5,17 @@ On banks that nobody saw, and on third-party questions (SQuAD 2.0 in English, CM
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from assistant.sentence_check import check, corrected
 from core.text.places import place_of
 from core.text.sentences import sentences
 from core.types import Passage
-from eval.pieces import Piece, asked_of
+from eval.pieces import asked_of, sections
 from eval.reading import SETS
-from examples.samplebank.sources import Source
 
 _THIRD_PARTY = ("squad2", "cmrc2018")
 _SEED = 5
@@ -57,7 +57,7 @@ class Counts:
 def count_banks(seeds: Sequence[int]) -> dict[str, Counts]:
     """The counts per language over the running text of some banks' documents."""
     counts = {"bank, en": Counts(), "bank, zh": Counts()}
-    for question, passage in asked_of(seeds, _sections):
+    for question, passage in asked_of(seeds, partial(sections, tables=False)):
         counts[f"bank, {question.language}"].add(question.ask, passage, question.answer)
     return counts
 
@@ -72,19 +72,3 @@ def count_third_party(data: Path, count: int) -> dict[str, Counts]:
             for number in item.gold:
                 counts[name].add(item.question, item.shown[number - 1], item.answers)
     return counts
-
-
-def _sections(source: Source) -> Iterator[Piece]:
-    """What stands below each heading, without tables."""
-    path: list[tuple[int, str]] = []
-    lines: list[str] = []
-    for element in source.elements:
-        if element.kind == "heading":
-            if lines:
-                yield tuple(text for _, text in path), "\n".join(lines)
-            lines = []
-            path = [(level, text) for level, text in path if level < element.level] + [(element.level, element.text)]
-        elif element.kind != "table":
-            lines.append(element.text)
-    if lines:
-        yield tuple(text for _, text in path), "\n".join(lines)
