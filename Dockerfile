@@ -1,5 +1,7 @@
 # The service with its bundled models. State lives in /data; give it a volume.
 FROM python:3.11-slim
+# the engine's step is compiled
+RUN apt-get update && apt-get install -y --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 RUN useradd --create-home bankassist && mkdir /data && chown bankassist /data
 WORKDIR /app
 COPY pyproject.toml constraints.txt bundled.txt README.md ./

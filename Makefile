@@ -58,7 +58,7 @@ eval: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench $(NAME)
 
-$(READY): pyproject.toml constraints.txt bundled.txt
+$(READY): pyproject.toml constraints.txt bundled.txt $(wildcard engines/native/*.cpp engines/native/*.h)
 	@echo "setting up $(VENV): about two minutes, once"
 	@echo "  virtual environment"; test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(call timed,libraries (torch and about a hundred others): the longest step,$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]')

@@ -22,11 +22,9 @@ from core.prompts import Prompt
 from core.settings import Generation, Models
 from core.types import AdapterRef, Draft
 from engines.chat import ChatEncoder, EncodedPrompt
-from engines.compute import prepare, torch_dtype
-from engines.generation.decoder import Decoder
+from engines.compute import generation_dtype, prepare
+from engines.generation.decoders import decoder_for
 from engines.generation.engine import Engine
-from engines.generation.general import GeneralDecoder
-from engines.generation.llama import LlamaDecoder, is_llama_shaped
 from engines.generation.lora import LoadedAdapter, load_adapter
 from engines.generation.requests import Ended, Request, Waiting
 from engines.generation.resident import ResidentAdapters
@@ -42,14 +40,14 @@ _MIB = 1024 * 1024
 class LocalGenerator:
     """See the module; the Generator port. ``close`` ends the thread."""
 
-    def __init__(self, model: Any, tokenizer: Any, folder: ModelFolder, settings: Generation) -> None:
+    def __init__(self, model: Any, tokenizer: Any, folder: ModelFolder, settings: Generation, *, small: bool = False) -> None:
         self._config = model.config
         self._kind = type(model)
         self._tokenizer = tokenizer
         self._encoder = ChatEncoder(tokenizer)
         self._folder = folder
         self._ends = _end_tokens(model, tokenizer)
-        self._decoder: Decoder = LlamaDecoder(model) if is_llama_shaped(model) else GeneralDecoder(model)
+        self._decoder = decoder_for(model, small=small)
         self._adapters = ResidentAdapters(self._read_adapter, settings.adapter_mib * _MIB, self._decoder.device)
         self._waiting = Waiting(settings.queue, settings.queue_seconds)
         self._engine = Engine(
@@ -73,11 +71,11 @@ class LocalGenerator:
         """
         folder = locate(models.generation, cache, notify)
         prepare(models.threads)
-        model: Any = AutoModelForCausalLM.from_pretrained(folder.path, dtype=torch_dtype(models.dtype), use_safetensors=True, local_files_only=True)
+        model: Any = AutoModelForCausalLM.from_pretrained(folder.path, dtype=generation_dtype(models.dtype), use_safetensors=True, local_files_only=True)
         if torch.cuda.is_available():
             model = model.cuda()
         tokenizer = AutoTokenizer.from_pretrained(folder.path, local_files_only=True)
-        return cls(model.eval().requires_grad_(False), tokenizer, folder, generation)
+        return cls(model.eval().requires_grad_(False), tokenizer, folder, generation, small=models.dtype == "int8")
 
     # -- the Generator port ----------------------------------------------------------------------
 

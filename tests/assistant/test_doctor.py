@@ -23,7 +23,7 @@ from core.text import tokens
 from engines.catalogue import Catalogue
 
 NAMES = [
-    "Python", "extra serve", "extra ingest", "extra elastic", "extra samples", "home folder", "generation model", "embedding model", "catalogue",
+    "Python", "extra serve", "extra ingest", "extra elastic", "extra samples", "home folder", "generation model", "embedding model", "compiled step", "catalogue",
 ]  # fmt: skip
 
 

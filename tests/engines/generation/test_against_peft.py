@@ -15,7 +15,7 @@ from core.prompts import Prompt, PromptPassage, render
 from core.settings import Generation
 from core.types import AdapterRef
 from engines.generation import engine
-from engines.generation.llama import is_llama_shaped
+from engines.generation.llama_weights import is_llama_shaped
 from engines.generation.requests import Ended
 from engines.local_generator import LocalGenerator
 from tests.engines.generation.families import FAMILIES, Family
