@@ -51,7 +51,7 @@ def examine(settings: Settings) -> list[Finding]:
     for kind, name in (("generation", settings.models.generation), ("embedding", settings.models.embedding)):
         remedy = f"install what is lacking above, or set BANKASSIST_MODELS__{kind.upper()} to a bundled model or a sound folder"
         findings.append(_try(f"{kind} model", partial(_model, settings, name), remedy))
-    findings.append(_try("compiled step", lambda: _step(settings), "install g++ and set up again, or set models.dtype to auto"))
+    findings.append(_try("compiled step", _step, "set up again"))
     findings.append(_try("catalogue", lambda: _catalogue(settings), "restore it from a backup, or check BANKASSIST_HOME and BANKASSIST_CATALOGUE__URL"))
     return findings
 
@@ -83,15 +83,11 @@ def _model(settings: Settings, name: str) -> str:
     return f"{name} ({folder.digest[:12]})"
 
 
-def _step(settings: Settings) -> str:
+def _step() -> str:
     from engines.generation.compiled_forward import missing
 
     reason = missing()
-    if reason is None:
-        return "built for this processor"
-    if settings.models.dtype == "int8":
-        raise Unavailable(f"models.dtype = int8 needs it: {reason}")
-    return f"answers come several times slower without it: {reason}"
+    return "built for this processor" if reason is None else f"answers come several times slower without it: {reason}"
 
 
 def _catalogue(settings: Settings) -> str:

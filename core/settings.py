@@ -38,9 +38,7 @@ class Models(Section):
 
     generation: str = Field("bundled:smollm2-135m-instruct", description="base model that writes the answers")
     embedding: str = Field("bundled:multilingual-e5-small", description="model that turns text into vectors")
-    dtype: Literal["auto", "float32", "bfloat16", "int8"] = Field(
-        "auto", description="number format of the weights; auto takes what is fastest here without loss, int8 is for the generation model alone"
-    )
+    dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="number format of the weights; auto takes what is faster here")
     threads: int = Field(0, ge=0, description="CPU threads of the models; 0 takes all cores")
 
 

@@ -40,14 +40,14 @@ _MIB = 1024 * 1024
 class LocalGenerator:
     """See the module; the Generator port. ``close`` ends the thread."""
 
-    def __init__(self, model: Any, tokenizer: Any, folder: ModelFolder, settings: Generation, *, small: bool = False) -> None:
+    def __init__(self, model: Any, tokenizer: Any, folder: ModelFolder, settings: Generation) -> None:
         self._config = model.config
         self._kind = type(model)
         self._tokenizer = tokenizer
         self._encoder = ChatEncoder(tokenizer)
         self._folder = folder
         self._ends = _end_tokens(model, tokenizer)
-        self._decoder = decoder_for(model, small=small)
+        self._decoder = decoder_for(model)
         self._adapters = ResidentAdapters(self._read_adapter, settings.adapter_mib * _MIB, self._decoder.device)
         self._waiting = Waiting(settings.queue, settings.queue_seconds)
         self._engine = Engine(
@@ -75,7 +75,7 @@ class LocalGenerator:
         if torch.cuda.is_available():
             model = model.cuda()
         tokenizer = AutoTokenizer.from_pretrained(folder.path, local_files_only=True)
-        return cls(model.eval().requires_grad_(False), tokenizer, folder, generation, small=models.dtype == "int8")
+        return cls(model.eval().requires_grad_(False), tokenizer, folder, generation)
 
     # -- the Generator port ----------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The forward of Llama-shaped models in one compiled call a step (`engines/native/step.cpp`), with weights in bf16 or eight bits.
+"""The forward of Llama-shaped models in one compiled call a step (`engines/native/step.cpp`).
 
 A row's result does not depend on what else is in the step: the same question has the same answer, to the bit, however busy the service is.
 """
@@ -16,7 +16,7 @@ from engines.generation.llama_weights import Layer, LlamaWeights, Matrix
 from engines.generation.lora import LoadedAdapter
 from engines.generation.rows import Rows
 from engines.native import layout
-from engines.native.layout import UNIT, address, filled, packed, packed_small
+from engines.native.layout import UNIT, address, filled, packed
 
 _step: Any = None
 with suppress(ImportError):  # set-up found no compiler
@@ -51,12 +51,10 @@ class CompiledForward:
     """See the module; the Forward protocol.
 
     Args:
-        small: weights in eight bits.
         tiles: use AMX; as the processor has it by default.
     """
 
-    def __init__(self, weights: LlamaWeights, *, small: bool = False, tiles: bool | None = None) -> None:
-        self._small = small
+    def __init__(self, weights: LlamaWeights, *, tiles: bool | None = None) -> None:
         self._tiles = _step.kernel() == "amx" if tiles is None else tiles
         self._kept: list[Any] = []  # what the structures point to
         self.layers = weights.layer_count
@@ -124,15 +122,8 @@ class CompiledForward:
         return layout.Layer(address(norms[0]), address(norms[1]), *matrices)
 
     def _matrix(self, weight: torch.Tensor, bias: torch.Tensor | None) -> layout.Matrix:
-        made = layout.Matrix(n=-(-weight.shape[0] // UNIT) * UNIT, k=weight.shape[1])
-        if self._small:
-            small, scales = packed_small(weight)
-            made.small, made.scales = address(self._keep(small)), address(self._keep(scales))
-        else:
-            made.weights = address(self._keep(packed(weight)))
-        if bias is not None:
-            made.bias = address(self._keep(filled(bias)))
-        return made
+        outputs = -(-weight.shape[0] // UNIT) * UNIT
+        return layout.Matrix(address(self._keep(packed(weight))), None if bias is None else address(self._keep(filled(bias))), outputs, weight.shape[1])
 
     def _packed(self, adapter: LoadedAdapter) -> _Adapter:
         if adapter.digest not in self._adapters:

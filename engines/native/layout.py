@@ -15,12 +15,10 @@ import torch.nn.functional as F  # noqa: N812, the name that everybody knows
 
 #: outputs and inputs come in multiples of this
 UNIT = 32
-#: inputs that share a scale in eight bits, as in llama.cpp's Q8_0
-_GROUP = 32
 
 
 class Matrix(ctypes.Structure):
-    _fields_ = [("weights", c_void_p), ("small", c_void_p), ("scales", c_void_p), ("bias", c_void_p), ("n", c_int64), ("k", c_int64)]
+    _fields_ = [("weights", c_void_p), ("bias", c_void_p), ("n", c_int64), ("k", c_int64)]
 
 
 class Layer(ctypes.Structure):
@@ -57,17 +55,8 @@ SIZES = tuple(ctypes.sizeof(structure) for structure in (Matrix, Layer, Model, P
 
 def packed(weight: torch.Tensor) -> torch.Tensor:
     """Weights of shape (outputs, inputs) in bf16 as products read them."""
-    return _laid_out(_filled(weight).to(torch.bfloat16))
-
-
-def packed_small(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The same in eight bits, and the scales in bf16, shape (blocks, steps, 16)."""
-    full = _filled(weight).float()
-    groups = full.view(len(full), -1, _GROUP)
-    scales = (groups.abs().amax(-1) / 127).to(torch.bfloat16)
-    whole = scales.float().clamp_min(torch.finfo(torch.float32).tiny)
-    small = (groups / whole[..., None]).round_().clamp_(-127, 127).to(torch.int8)
-    return _laid_out(small.flatten(1)), scales.view(-1, 16, groups.shape[1]).transpose(1, 2).contiguous()
+    full = F.pad(weight, (0, -weight.shape[1] % UNIT, 0, -weight.shape[0] % UNIT)).to(torch.bfloat16)
+    return full.view(len(full) // 16, 16, -1, 2).transpose(1, 2).contiguous()
 
 
 def filled(vector: torch.Tensor) -> torch.Tensor:
@@ -77,12 +66,3 @@ def filled(vector: torch.Tensor) -> torch.Tensor:
 
 def address(tensor: torch.Tensor | None) -> Any:
     return None if tensor is None else tensor.data_ptr()
-
-
-def _filled(weight: torch.Tensor) -> torch.Tensor:
-    return F.pad(weight, (0, -weight.shape[1] % UNIT, 0, -weight.shape[0] % UNIT))
-
-
-def _laid_out(weight: torch.Tensor) -> torch.Tensor:
-    outputs, inputs = weight.shape
-    return weight.view(outputs // 16, 16, inputs // 2, 2).transpose(1, 2).contiguous()

@@ -9,13 +9,25 @@ namespace bankassist {
 
 constexpr int64_t kTile = 512;  // numbers of one packed step of 16 columns
 
-// One summand: rows of `a`, `lda` numbers apart, times `steps` steps of one or two blocks of 16 columns.
+// One summand: 32 rows times `steps` steps of one or two blocks of 16 columns. Rows are `row` numbers apart, the 32 numbers of a step `step` from those of
+// the next, the second 16 rows `half` from the first.
 struct Operand {
     const bf16* a;
-    int64_t lda;
+    int64_t row, step, half;
     const bf16* b[2];
     int64_t steps;
+
+    // Rows that were written by `tiled`.
+    static Operand of_tiles(const bf16* a, int64_t first, const bf16* b0, const bf16* b1, int64_t steps) {
+        return {a + first * steps * 32, 32, kTile, steps * kTile, {b0, b1}, steps};
+    }
+
+    // Rows one behind the other in memory.
+    static Operand of_rows(const bf16* a, int64_t row, const bf16* b, int64_t steps) { return {a, row, 32, 16 * row, {b, nullptr}, steps}; }
 };
+
+// Where a number of a left side of `width` columns lies: 16 rows by 32 columns are side by side, since a tile is read in one go.
+inline int64_t tiled(int64_t row, int64_t column, int64_t width) { return (row / 16 * (width / 32) + column / 32) * kTile + row % 16 * 32 + column % 32; }
 
 struct Amx {
     static constexpr bool tiles = true;
@@ -42,8 +54,8 @@ struct Amx {
         for (int i = 0; i < count; i++) {
             const Operand& op = operands[i];
             const bf16 *a = op.a, *b0 = op.b[0], *b1 = op.b[1];
-            for (int64_t step = 0; step < op.steps; step++, a += 32, b0 += kTile, b1 += kTile) {
-                _tile_loadd(4, a, op.lda * 2);
+            for (int64_t step = 0; step < op.steps; step++, a += op.step, b0 += kTile, b1 += kTile) {
+                _tile_loadd(4, a, op.row * 2);
                 _tile_loadd(6, b0, 64);
                 _tile_dpbf16ps(0, 4, 6);
                 if constexpr (C == 2) {
@@ -51,7 +63,7 @@ struct Amx {
                     _tile_dpbf16ps(1, 4, 7);
                 }
                 if constexpr (R == 2) {
-                    _tile_loadd(5, a + 16 * op.lda, op.lda * 2);
+                    _tile_loadd(5, a + op.half, op.row * 2);
                     _tile_dpbf16ps(2, 5, 6);
                     if constexpr (C == 2) _tile_dpbf16ps(3, 5, 7);
                 }
@@ -76,13 +88,13 @@ struct Avx512 {
             for (int j = 0; j < C; j++) sums[r][j] = _mm512_setzero_ps();
         for (int i = 0; i < count; i++) {
             const Operand& op = operands[i];
-            const bf16* a = op.a + first * op.lda;
+            const bf16* a = op.a + first / 16 * op.half + first % 16 * op.row;
             for (int64_t pair = 0; pair < op.steps * 16; pair++) {
                 __m512bh b[C];
                 for (int j = 0; j < C; j++) b[j] = (__m512bh)_mm512_loadu_si512(op.b[j] + pair * 32);
                 for (int r = 0; r < ROWS; r++) {
                     int32_t both;
-                    __builtin_memcpy(&both, a + r * op.lda + pair * 2, 4);
+                    __builtin_memcpy(&both, a + pair / 16 * op.step + r * op.row + pair % 16 * 2, 4);
                     const __m512bh left = (__m512bh)_mm512_set1_epi32(both);
                     for (int j = 0; j < C; j++) sums[r][j] = _mm512_dpbf16_ps(sums[r][j], left, b[j]);
                 }

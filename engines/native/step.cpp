@@ -20,9 +20,35 @@
 
 namespace bankassist {
 
-constexpr int64_t kRows = 32, kMostAdapters = 64, kMostThreads = 256;
+constexpr int64_t kRows = 32, kManyRows = 64, kMostAdapters = 64, kMostThreads = 256;
+constexpr int64_t kAhead = 64;  // tokens
 
 constexpr int64_t rounded(int64_t number) { return (number + 31) / 32 * 32; }
+
+// What one thread computes. Few rows are shared out by columns, so that each weight is read once; many by rows, so that what a thread has written it
+// reads from its own cache.
+struct Part {
+    bool by_rows;
+    int64_t thread, threads, first, last;  // rows
+
+    static Part of(int64_t rows, int64_t thread, int64_t threads) {
+        const bool by_rows = rows >= kManyRows * threads;
+        const int64_t blocks = (rows + kRows - 1) / kRows;
+        return {by_rows, thread, threads, by_rows ? blocks * thread / threads * kRows : 0, by_rows ? std::min(rows, blocks * (thread + 1) / threads * kRows) : rows};
+    }
+
+    // The numbers from `from` up to `to` of `count` that are this thread's where columns are shared out.
+    void share(int64_t count, int64_t& from, int64_t& to) const {
+        from = by_rows ? 0 : count * thread / threads;
+        to = by_rows ? count : count * (thread + 1) / threads;
+    }
+
+    void wait() const {
+        if (!by_rows) {
+#pragma omp barrier
+        }
+    }
+};
 
 // Hands out 64-byte aligned pieces of the room; without a room it counts what would be needed.
 struct Room {
@@ -40,8 +66,7 @@ struct Room {
 // What a thread needs for itself.
 struct Own {
     float* sums;     // [32][32]
-    bf16* normed;    // of a step of up to 32 rows: cheaper to compute in every thread than to wait for
-    bf16* panel;     // two blocks of eight-bit weights in bf16
+    bf16* normed;    // of all rows, where columns are shared out
     float* scores;   // [tokens][16]
     bf16* shares;    // softmaxes, packed
     bf16* question;  // 16 queries, packed
@@ -50,9 +75,9 @@ struct Own {
 
 struct Buffers {
     float *x, *qkv;
+    int64_t qkv_row;
     bf16 *normed, *queries, *attended, *inner, *last;
     bf16* inside[kMostAdapters];
-    int64_t inside_row[kMostAdapters];
     bf16** values;  // per span, transposed: [kv head][head][tokens]
     uint8_t* acts;  // [block of 32 rows][adapter]
     Own own[kMostThreads];
@@ -66,15 +91,17 @@ int64_t arrange(const Model& model, const Step& step, char* base, Buffers& to) {
     const Layer& layer = model.layers[0];
     to.x = room.take<float>(rows * model.hidden);
     to.qkv = room.take<float>(rows * layer.qkv.n);
-    to.normed = room.take<bf16>(rows > kRows ? rows * model.hidden : 0);
+    to.qkv_row = layer.qkv.n;
+    const bool by_rows = Part::of(step.rows, 0, step.threads).by_rows;
+    to.normed = room.take<bf16>(by_rows ? rows * model.hidden : 0);
     to.queries = room.take<bf16>(rows * queries);
     to.attended = room.take<bf16>(rows * queries);
     to.inner = room.take<bf16>(rows * model.inner);
     to.last = room.take<bf16>(rounded(step.wanted_count) * model.hidden);
     for (int64_t i = 0; i < step.adapter_count; i++) {
-        to.inside_row[i] = 0;
-        for (int64_t j = 0; j < model.layer_count * 4; j++) to.inside_row[i] = std::max(to.inside_row[i], step.adapters[i][j].rank);
-        to.inside[i] = room.take<bf16>(rows * to.inside_row[i]);
+        int64_t rank = 0;
+        for (int64_t j = 0; j < model.layer_count * 4; j++) rank = std::max(rank, step.adapters[i][j].rank);
+        to.inside[i] = room.take<bf16>(rows * rank);
     }
     to.acts = room.take<uint8_t>(rows / kRows * std::max<int64_t>(step.adapter_count, 1));
     to.values = room.take<bf16*>(step.span_count);
@@ -85,12 +112,10 @@ int64_t arrange(const Model& model, const Step& step, char* base, Buffers& to) {
         if (base) to.values[i] = values;
         most = std::max(most, tokens);
     }
-    const int64_t widest = std::max({model.hidden, model.inner, queries});
     for (int64_t i = 0; i < step.threads; i++) {
         Own& own = to.own[i];
         own.sums = room.take<float>(32 * 32);
-        own.normed = room.take<bf16>(rows > kRows ? 0 : kRows * model.hidden);
-        own.panel = room.take<bf16>(layer.qkv.small ? widest * 32 : 0);
+        own.normed = room.take<bf16>(by_rows ? 0 : rows * model.hidden);
         own.scores = room.take<float>(most * 16);
         own.shares = room.take<bf16>(most * 16);
         own.question = room.take<bf16>(model.head_size * 16);
@@ -99,91 +124,84 @@ int64_t arrange(const Model& model, const Step& step, char* base, Buffers& to) {
     return room.used;
 }
 
-// Sixteen columns of eight-bit weights in bf16.
-void widen_block(const Matrix& matrix, int64_t block, bf16* to) {
-    const int64_t steps = matrix.k / 32;
-    const int8_t* from = matrix.small + block * steps * kTile;
-    const bf16* scales = matrix.scales + block * steps * 16;
-    const __m512i twice_low = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
-    const __m512i twice_high = _mm512_add_epi32(twice_low, _mm512_set1_epi32(8));
-    for (int64_t step = 0; step < steps; step++, scales += 16) {
-        const __m512 scale = widen(scales);
-        const __m512 low = _mm512_permutexvar_ps(twice_low, scale), high = _mm512_permutexvar_ps(twice_high, scale);
-        for (int row = 0; row < 16; row++, from += 32, to += 32) {
-            const __m512 first = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
-            const __m512 second = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + 16))));
-            _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(_mm512_mul_ps(second, high), _mm512_mul_ps(first, low)));
-        }
+// While rows are multiplied by 32 columns of weights, those of the next 32 columns come from memory, a piece beside each 32 rows.
+struct Fetch {
+    const bf16* at;
+    int64_t size, piece;
+
+    Fetch(const bf16* weights, int64_t size, int64_t rows) : at(weights), size(size), piece((size * kRows / rows + 31) / 32 * 32) {}
+
+    void operator()() {
+        for (int64_t i = std::min(piece, size); i > 0; i -= 32, at += 32, size -= 32) _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T1);
     }
-}
+};
 
 // The rows of `a` times a matrix, and the insides of the adapters that change it. `store(row, rows, column, sums)` gets 32 columns of up to 32 rows.
 template <class Kernel, class Store>
-void product(const Matrix& matrix, const bf16* a, int64_t rows, const Step& step, const Buffers& with, Own& own, int64_t pairs_of, const Store& store) {
-    const int64_t pairs = matrix.n / 32, steps = matrix.k / 32;
-    const int64_t share = std::max<int64_t>(1, pairs / (step.threads * 6));
-#pragma omp for schedule(dynamic, share)
-    for (int64_t pair = 0; pair < pairs; pair++) {
-        const bf16* panel = own.panel;
-        if (matrix.small) {
-            widen_block(matrix, 2 * pair, own.panel);
-            widen_block(matrix, 2 * pair + 1, own.panel + steps * kTile);
-        } else {
-            panel = matrix.weights + 2 * pair * steps * kTile;
-        }
-        for (int64_t row = 0; row < rows; row += kRows) {
+void product(const Matrix& matrix, const bf16* a, const Part& part, const Step& step, const Buffers& with, Own& own, int64_t pairs_of, const Store& store) {
+    const int64_t steps = matrix.k / 32;
+    int64_t from, to;
+    part.share(matrix.n / 32, from, to);
+    for (int64_t pair = from; pair < to; pair++) {
+        const bf16* panel = matrix.weights + 2 * pair * steps * kTile;
+        const int64_t size = 2 * steps * kTile, many = part.last - part.first;
+        Fetch fetch(panel + size, pair + 1 < to && many > kRows ? size : 0, std::max<int64_t>(many, 1));
+        for (int64_t row = part.first; row < part.last; row += kRows) {
+            fetch();
             Operand operands[1 + kMostAdapters];
-            operands[0] = {a + row * matrix.k, matrix.k, {panel, panel + steps * kTile}, steps};
+            operands[0] = Operand::of_tiles(a, row, panel, panel + steps * kTile, steps);
             int count = 1;
             if (pairs_of >= 0)
                 for (int64_t i = 0; i < step.adapter_count; i++) {
                     const Pair& lora = step.adapters[i][pairs_of];
                     if (!lora.rank || !with.acts[row / kRows * step.adapter_count + i]) continue;
                     const bf16* b = lora.b + 2 * pair * (lora.rank / 32) * kTile;
-                    operands[count++] = {with.inside[i] + row * with.inside_row[i], with.inside_row[i], {b, b + lora.rank / 32 * kTile}, lora.rank / 32};
+                    operands[count++] = Operand::of_tiles(with.inside[i], row, b, b + lora.rank / 32 * kTile, lora.rank / 32);
                 }
-            const int here = static_cast<int>(std::min(kRows, rows - row));
+            const int here = static_cast<int>(std::min(kRows, part.last - row));
             multiply<Kernel, 2>(operands, count, here, own.sums);
             store(row, here, pair * 32, own.sums);
         }
     }
+    part.wait();
 }
 
 // What each adapter's A makes of the rows; zero in the rows that it does not act on.
 template <class Kernel>
-void insides(const bf16* a, int64_t width, const Step& step, const Buffers& with, Own& own, int64_t pairs_of) {
-    if (!step.adapter_count) return;
-    const int64_t blocks = rounded(step.rows) / kRows;
-    int64_t most = 0;
-    for (int64_t i = 0; i < step.adapter_count; i++) most = std::max(most, step.adapters[i][pairs_of].rank / 32);
-    if (!most) return;
-#pragma omp for schedule(dynamic)
-    for (int64_t work = 0; work < blocks * step.adapter_count * most; work++) {
-        const int64_t pair = work % most, i = work / most % step.adapter_count, row = work / most / step.adapter_count * kRows;
+void insides(const bf16* a, int64_t width, const Part& part, const Step& step, const Buffers& with, Own& own, int64_t pairs_of) {
+    int64_t works = 0;  // 32 ranks for 32 rows each
+    const auto mine = [&](int64_t work) { return part.by_rows || work % part.threads == part.thread; };
+    for (int64_t i = 0; i < step.adapter_count; i++) {
         const Pair& lora = step.adapters[i][pairs_of];
-        if (pair >= lora.rank / 32 || !with.acts[row / kRows * step.adapter_count + i]) continue;
-        const bf16* b = lora.a + 2 * pair * (width / 32) * kTile;
-        const Operand operand{a + row * width, width, {b, b + width / 32 * kTile}, width / 32};
-        const int here = static_cast<int>(std::min(kRows, step.rows - row));
-        multiply<Kernel, 2>(&operand, 1, here, own.sums);
-        for (int r = 0; r < here; r++) {
-            bf16* to = with.inside[i] + (row + r) * with.inside_row[i] + pair * 32;
-            if (step.owners[row + r] == i) {
-                narrow(to, _mm512_loadu_ps(own.sums + r * 32));
-                narrow(to + 16, _mm512_loadu_ps(own.sums + r * 32 + 16));
-            } else {
-                std::memset(to, 0, 64);
+        for (int64_t row = part.first; row < part.last && lora.rank; row += kRows) {
+            if (!with.acts[row / kRows * step.adapter_count + i]) continue;
+            for (int64_t pair = 0; pair < lora.rank / 32; pair++) {
+                if (!mine(works++)) continue;
+                const bf16* b = lora.a + 2 * pair * (width / 32) * kTile;
+                const Operand operand = Operand::of_tiles(a, row, b, b + width / 32 * kTile, width / 32);
+                const int here = static_cast<int>(std::min(kRows, part.last - row));
+                multiply<Kernel, 2>(&operand, 1, here, own.sums);
+                for (int r = 0; r < here; r++) {
+                    bf16* to = with.inside[i] + tiled(row + r, pair * 32, lora.rank);
+                    if (step.owners[row + r] == i) {
+                        narrow(to, _mm512_loadu_ps(own.sums + r * 32));
+                        narrow(to + 16, _mm512_loadu_ps(own.sums + r * 32 + 16));
+                    } else {
+                        std::memset(to, 0, 64);
+                    }
+                }
             }
         }
     }
+    if (works) part.wait();
 }
 
 inline __m512 biased(const Matrix& matrix, int64_t column, __m512 sum) {
     return matrix.bias ? _mm512_add_ps(sum, _mm512_loadu_ps(matrix.bias + column)) : sum;
 }
 
-// RMS norm (arXiv 1910.07467) of one row.
-void normalise(const float* x, const float* weights, int64_t size, double epsilon, bf16* to) {
+// RMS norm (arXiv 1910.07467) of one row, as row `row` of a left side.
+void normalise(const float* x, const float* weights, int64_t size, double epsilon, bf16* to, int64_t row) {
     __m512 squares = _mm512_setzero_ps();
     for (int64_t i = 0; i < size; i += 16) {
         const __m512 part = _mm512_loadu_ps(x + i);
@@ -192,19 +210,15 @@ void normalise(const float* x, const float* weights, int64_t size, double epsilo
     const float mean = _mm512_reduce_add_ps(squares) / static_cast<float>(size) + static_cast<float>(epsilon);
     const __m512 factor = _mm512_set1_ps(1.0f / __builtin_sqrtf(mean));
     for (int64_t i = 0; i < size; i += 16)
-        narrow(to + i, _mm512_mul_ps(_mm512_mul_ps(_mm512_loadu_ps(x + i), factor), _mm512_loadu_ps(weights + i)));
+        narrow(to + tiled(row, i, size), _mm512_mul_ps(_mm512_mul_ps(_mm512_loadu_ps(x + i), factor), _mm512_loadu_ps(weights + i)));
 }
 
-bf16* normalise_all(const float* weights, const Model& model, int64_t rows, const Buffers& with, Own& own) {
-    if (rows <= kRows) {
-        for (int64_t row = 0; row < rows; row++)
-            normalise(with.x + row * model.hidden, weights, model.hidden, model.epsilon, own.normed + row * model.hidden);
-        return own.normed;
-    }
-#pragma omp for schedule(static)
-    for (int64_t row = 0; row < rows; row++)
-        normalise(with.x + row * model.hidden, weights, model.hidden, model.epsilon, with.normed + row * model.hidden);
-    return with.normed;
+// The rows that this thread reads next, normalised: its own where rows are shared out, else all of them, in every thread, which costs less than to wait.
+const bf16* normalise_all(const float* weights, const Model& model, const Part& part, const Buffers& with, Own& own) {
+    bf16* to = part.by_rows ? with.normed : own.normed;
+    for (int64_t row = part.first; row < part.last; row++)
+        normalise(with.x + row * model.hidden, weights, model.hidden, model.epsilon, to, row);
+    return to;
 }
 
 // A head turned by its position (arXiv 2104.09864), in halves as transformers does it.
@@ -217,11 +231,11 @@ inline void turn(const float* from, const float* cos, const float* sin, int64_t 
     }
 }
 
-// The queries that read one head's keys are turned; its turned keys, and its values, go to their places in memory.
-void place(const Model& model, const Step& step, const Span& span, const Buffers& with, bf16* memory, int64_t qkv_row, int64_t head) {
+// Of some rows the queries that read one head's keys are turned; its turned keys, and its values, go to their places in memory.
+void place(const Model& model, const Step& step, int64_t first, int64_t last, int64_t head, const Buffers& with, bf16* memory) {
     const int64_t size = model.head_size, each = model.heads / model.kv_heads, width = 2 * model.kv_heads * size;
-    for (int64_t row = span.first; row < span.first + span.count; row++) {
-        const float *from = with.qkv + row * qkv_row, *cos = model.cos + step.positions[row] * size, *sin = model.sin + step.positions[row] * size;
+    for (int64_t row = first; row < last; row++) {
+        const float *from = with.qkv + row * with.qkv_row, *cos = model.cos + step.positions[row] * size, *sin = model.sin + step.positions[row] * size;
         for (int64_t query = head * each; query < (head + 1) * each; query++)
             turn(from + query * size, cos, sin, size, with.queries + (row * model.heads + query) * size);
         bf16* to = memory + step.places[row] * width + head * size;
@@ -231,17 +245,25 @@ void place(const Model& model, const Step& step, const Span& span, const Buffers
     }
 }
 
+// Tokens that are read next: they lie too far apart for the processor to guess.
+inline void fetch(const bf16* from, int64_t width, int64_t token, int64_t tokens, int64_t count, int64_t size) {
+    for (int64_t r = 0; r < count && token + r < tokens; r++)
+        for (int64_t i = 0; i < size; i += 32) _mm_prefetch(reinterpret_cast<const char*>(from + r * width + i), _MM_HINT_T0);
+}
+
 // The values of one head of a sequence with tokens as columns, zero behind its end.
 void turn_values(const Model& model, const Span& span, const bf16* memory, int64_t head, bf16* to) {
     static const bf16 nothing[16] = {};
     const int64_t tokens = span.start + span.count, row = rounded(tokens), width = 2 * model.kv_heads * model.head_size;
     const bf16* from = memory + span.place * width + (model.kv_heads + head) * model.head_size;
-    for (int64_t token = 0; token < row; token += 16)
+    for (int64_t token = 0; token < row; token += 16) {
+        fetch(from + (token + kAhead) * width, width, token + kAhead, tokens, 16, model.head_size);
         for (int64_t i = 0; i < model.head_size; i += 16) {
             const bf16* rows[16];
             for (int64_t r = 0; r < 16; r++) rows[r] = token + r < tokens ? from + (token + r) * width + i : nothing;
             transpose(to + i * row + token, row, rows);
         }
+    }
 }
 
 // Sixteen (query, head) pairs that read the same keys and values. Scores stand as [token][pair], so that each lane is one softmax.
@@ -250,22 +272,24 @@ void attend(const Model& model, const Span& span, const bf16* memory, int64_t he
     const int64_t size = model.head_size, each = model.heads / model.kv_heads, width = 2 * model.kv_heads * size;
     const int64_t pairs = std::min<int64_t>(16, span.count * each - first), all = span.start + span.count;
     const auto query = [&](int64_t pair) { return (first + pair) / each; };
-    const auto offset = [&](int64_t pair) { return ((span.first + query(pair)) * model.heads + head * each + (first + pair) % each) * size; };
+    const auto column = [&](int64_t pair) { return (head * each + (first + pair) % each) * size; };
 
     std::memset(own.question, 0, size * 32);
     alignas(64) int32_t ends[16];  // the last token that a pair sees
     for (int64_t pair = 0; pair < 16; pair++) ends[pair] = static_cast<int32_t>(span.start + query(std::min(pair, pairs - 1)));
     for (int64_t pair = 0; pair < pairs; pair++) {
-        const bf16* from = with.queries + offset(pair);
+        const bf16* from = with.queries + (span.first + query(pair)) * model.heads * size + column(pair);
         for (int64_t k = 0; k < size; k += 2) std::memcpy(own.question + k * 16 + pair * 2, from + k, 4);
     }
     const int64_t tokens = ends[15] + 1, seen_by_all = ends[0] + 1;
     const bf16* keys = memory + span.place * width + head * size;
-    const __m512 low = _mm512_set1_ps(-std::numeric_limits<float>::infinity()), scale = _mm512_set1_ps(static_cast<float>(model.scale));
+    const __m512 low = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
     const __m512i last = _mm512_load_si512(ends);
+    const auto seen = [&](int64_t token) { return _mm512_cmple_epi32_mask(_mm512_set1_epi32(static_cast<int32_t>(token)), last); };
     __m512 largest = low;
     for (int64_t token = 0; token < tokens; token += 32) {
-        Operand operand{keys + token * width, width, {own.question, nullptr}, size / 32};
+        fetch(keys + (token + kAhead) * width, width, token + kAhead, tokens, 32, size);
+        Operand operand = Operand::of_rows(keys + token * width, width, own.question, size / 32);
         if (token + 32 > all) {  // not beyond the sequence's own tokens
             for (int64_t r = 0; r < 32; r++) {
                 if (token + r < all)
@@ -273,45 +297,35 @@ void attend(const Model& model, const Span& span, const bf16* memory, int64_t he
                 else
                     std::memset(own.keys + r * size, 0, size * 2);
             }
-            operand.a = own.keys, operand.lda = size;
+            operand = Operand::of_rows(own.keys, size, own.question, size / 32);
         }
-        float* scores = own.scores + token * 16;
-        multiply<Kernel, 1>(&operand, 1, 32, scores);
-        for (int64_t r = 0; r < 32; r++) {
-            __m512 score = _mm512_mul_ps(_mm512_loadu_ps(scores + r * 16), scale);
-            if (token + r >= seen_by_all) {
-                const __mmask16 seen = _mm512_cmple_epi32_mask(_mm512_set1_epi32(static_cast<int32_t>(token + r)), last);
-                score = _mm512_mask_blend_ps(seen, low, score);
-            }
-            largest = _mm512_max_ps(largest, score);
-            _mm512_storeu_ps(scores + r * 16, score);
-        }
+        multiply<Kernel, 1>(&operand, 1, 32, own.scores + token * 16);
     }
+    const auto score = [&](int64_t token) { return _mm512_loadu_ps(own.scores + token * 16); };
+    for (int64_t token = 0; token < tokens; token++)
+        largest = _mm512_max_ps(largest, token < seen_by_all ? score(token) : _mm512_mask_blend_ps(seen(token), low, score(token)));
+    const __m512 scale = _mm512_set1_ps(static_cast<float>(model.scale) * kLog2E), shift = _mm512_mul_ps(largest, scale);
     __m512 total = _mm512_setzero_ps();
-    const auto share = [&](int64_t token) {
-        const __m512 score = _mm512_loadu_ps(own.scores + token * 16);
-        const __mmask16 seen = token < seen_by_all ? 0xffff : _mm512_cmple_epi32_mask(_mm512_set1_epi32(static_cast<int32_t>(token)), last);
-        const __m512 part = _mm512_maskz_mov_ps(seen, exponential(_mm512_sub_ps(score, largest)));
-        total = _mm512_add_ps(total, part);
-        return part;
-    };
+    const auto share = [&](int64_t token) { return power_of_two(_mm512_fmsub_ps(score(token), scale, shift)); };
     for (int64_t token = 0; token < tokens; token += 32)
-        for (int64_t r = 0; r < 32; r += 2) {
-            const __m512 one = share(token + r), two = share(token + r + 1);
-            narrow_pairs(own.shares + (token + r) * 16, one, two);
+        for (int64_t r = token; r < token + 32; r += 2) {
+            __m512 one = share(r), two = share(r + 1);
+            if (token + 32 > seen_by_all) one = _mm512_maskz_mov_ps(seen(r), one), two = _mm512_maskz_mov_ps(seen(r + 1), two);
+            total = _mm512_add_ps(total, _mm512_add_ps(one, two));
+            narrow_pairs(own.shares + r * 16, one, two);
         }
     alignas(64) float factors[16];
     _mm512_store_ps(factors, _mm512_div_ps(_mm512_set1_ps(1.0f), total));
     const int64_t row = rounded(all), steps = (tokens + 31) / 32;
     for (int64_t i = 0; i < size; i += 32) {
-        const Operand operand{values + i * row, row, {own.shares, nullptr}, steps};
+        const Operand operand = Operand::of_rows(values + i * row, row, own.shares, steps);
         multiply<Kernel, 1>(&operand, 1, 32, own.sums);
         for (int64_t pair = 0; pair < pairs; pair++) {
-            const __m512i column = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32(16));
+            const __m512i every = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32(16));
             const __m512 factor = _mm512_set1_ps(factors[pair]);
-            bf16* to = with.attended + offset(pair) + i;
-            narrow(to, _mm512_mul_ps(_mm512_i32gather_ps(column, own.sums + pair, 4), factor));
-            narrow(to + 16, _mm512_mul_ps(_mm512_i32gather_ps(column, own.sums + 256 + pair, 4), factor));
+            bf16* to = with.attended + tiled(span.first + query(pair), column(pair) + i, model.heads * size);
+            narrow(to, _mm512_mul_ps(_mm512_i32gather_ps(every, own.sums + pair, 4), factor));
+            narrow(to + 16, _mm512_mul_ps(_mm512_i32gather_ps(every, own.sums + 256 + pair, 4), factor));
         }
     }
 }
@@ -321,14 +335,18 @@ struct Task {
 };
 
 template <class Kernel>
-void attention(const Model& model, const Step& step, const Buffers& with, bf16* memory, int64_t qkv_row, Own& own, const Task* tasks, int64_t task_count) {
+void attention(const Model& model, const Part& part, const Step& step, const Buffers& with, bf16* memory, Own& own, const Task* tasks, int64_t task_count) {
     const int64_t each = model.heads / model.kv_heads;
     const auto values = [&](int64_t span, int64_t head) { return with.values[span] + head * model.head_size * longest(step.spans[span]); };
+    if (part.by_rows) {
+        for (int64_t head = 0; head < model.kv_heads; head++) place(model, step, part.first, part.last, head, with, memory);
+#pragma omp barrier
+    }
 #pragma omp for schedule(dynamic) collapse(2)
     for (int64_t i = 0; i < step.span_count; i++)
         for (int64_t head = 0; head < model.kv_heads; head++) {
             const Span& span = step.spans[i];
-            place(model, step, span, with, memory, qkv_row, head);
+            if (!part.by_rows) place(model, step, span.first, span.first + span.count, head, with, memory);
             turn_values(model, span, memory, head, values(i, head));
             if (span.count * each <= 16) attend<Kernel>(model, span, memory, head, 0, values(i, head), with, own);
         }
@@ -359,7 +377,8 @@ void run(const Model& model, const Step& step, Buffers& with) {
 #pragma omp parallel num_threads(static_cast<int>(step.threads))
     {
         Kernel::begin();
-        Own& own = with.own[omp_get_thread_num()];
+        const Part part = Part::of(rows, omp_get_thread_num(), step.threads);
+        Own& own = with.own[part.thread];
         const auto add = [&](const Matrix& matrix) {
             return [&](int64_t row, int here, int64_t column, const float* sums) {
                 for (int r = 0; r < here; r++)
@@ -369,41 +388,45 @@ void run(const Model& model, const Step& step, Buffers& with) {
                     }
             };
         };
-#pragma omp for schedule(static)
-        for (int64_t row = 0; row < rows; row++)
-            for (int64_t i = 0; i < hidden; i += 16) _mm512_storeu_ps(with.x + row * hidden + i, widen(model.embedding + step.tokens[row] * hidden + i));
+        if (part.by_rows || part.thread == 0)
+            for (int64_t row = part.first; row < part.last; row++)
+                for (int64_t i = 0; i < hidden; i += 16) _mm512_storeu_ps(with.x + row * hidden + i, widen(model.embedding + step.tokens[row] * hidden + i));
+        part.wait();
 
         for (int64_t number = 0; number < model.layer_count; number++) {
             const Layer& layer = model.layers[number];
-            bf16* memory = step.memory + number * step.layer_places * width;
 
-            const bf16* normed = normalise_all(layer.attention_norm, model, rows, with, own);
-            insides<Kernel>(normed, hidden, step, with, own, number * 4);
-            product<Kernel>(layer.qkv, normed, rows, step, with, own, number * 4, [&](int64_t row, int here, int64_t column, const float* sums) {
+            const bf16* normed = normalise_all(layer.attention_norm, model, part, with, own);
+            insides<Kernel>(normed, hidden, part, step, with, own, number * 4);
+            product<Kernel>(layer.qkv, normed, part, step, with, own, number * 4, [&](int64_t row, int here, int64_t column, const float* sums) {
                 for (int r = 0; r < here; r++)
                     for (int j = 0; j < 32; j += 16)
-                        _mm512_storeu_ps(with.qkv + (row + r) * layer.qkv.n + column + j, biased(layer.qkv, column + j, _mm512_loadu_ps(sums + r * 32 + j)));
+                        _mm512_storeu_ps(with.qkv + (row + r) * with.qkv_row + column + j, biased(layer.qkv, column + j, _mm512_loadu_ps(sums + r * 32 + j)));
             });
-            attention<Kernel>(model, step, with, memory, layer.qkv.n, own, tasks, task_count);
-            insides<Kernel>(with.attended, layer.out.k, step, with, own, number * 4 + 1);
-            product<Kernel>(layer.out, with.attended, rows, step, with, own, number * 4 + 1, add(layer.out));
+            attention<Kernel>(model, part, step, with, step.memory + number * step.layer_places * width, own, tasks, task_count);
+            insides<Kernel>(with.attended, layer.out.k, part, step, with, own, number * 4 + 1);
+            product<Kernel>(layer.out, with.attended, part, step, with, own, number * 4 + 1, add(layer.out));
 
-            normed = normalise_all(layer.mlp_norm, model, rows, with, own);
-            insides<Kernel>(normed, hidden, step, with, own, number * 4 + 2);
-            product<Kernel>(layer.gate_up, normed, rows, step, with, own, number * 4 + 2, [&](int64_t row, int here, int64_t column, const float* sums) {
+            normed = normalise_all(layer.mlp_norm, model, part, with, own);
+            insides<Kernel>(normed, hidden, part, step, with, own, number * 4 + 2);
+            product<Kernel>(layer.gate_up, normed, part, step, with, own, number * 4 + 2, [&](int64_t row, int here, int64_t column, const float* sums) {
                 for (int r = 0; r < here; r++) {
                     const __m512 gate = biased(layer.gate_up, column, _mm512_loadu_ps(sums + r * 32));
                     const __m512 up = biased(layer.gate_up, column + 16, _mm512_loadu_ps(sums + r * 32 + 16));
-                    narrow(with.inner + (row + r) * model.inner + column / 2, _mm512_mul_ps(silu(gate), up));
+                    narrow(with.inner + tiled(row + r, column / 2, model.inner), _mm512_mul_ps(silu(gate), up));
                 }
             });
-            insides<Kernel>(with.inner, model.inner, step, with, own, number * 4 + 3);
-            product<Kernel>(layer.down, with.inner, rows, step, with, own, number * 4 + 3, add(layer.down));
+            insides<Kernel>(with.inner, model.inner, part, step, with, own, number * 4 + 3);
+            product<Kernel>(layer.down, with.inner, part, step, with, own, number * 4 + 3, add(layer.down));
+        }
+        if (part.by_rows) {
+#pragma omp barrier
         }
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < step.wanted_count; i++)
-            normalise(with.x + step.wanted[i] * hidden, model.norm, hidden, model.epsilon, with.last + i * hidden);
-        product<Kernel>(model.head, with.last, step.wanted_count, step, with, own, -1, [&](int64_t row, int here, int64_t column, const float* sums) {
+            normalise(with.x + step.wanted[i] * hidden, model.norm, hidden, model.epsilon, with.last, i);
+        const Part columns{false, part.thread, part.threads, 0, step.wanted_count};
+        product<Kernel>(model.head, with.last, columns, step, with, own, -1, [&](int64_t row, int here, int64_t column, const float* sums) {
             for (int r = 0; r < here; r++)
                 for (int j = 0; j < 32; j += 16) _mm512_storeu_ps(step.logits + (row + r) * model.head.n + column + j, _mm512_loadu_ps(sums + r * 32 + j));
         });

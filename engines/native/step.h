@@ -4,11 +4,9 @@
 
 namespace bankassist {
 
-// Packed weights of `n` outputs (a multiple of 32) over `k` inputs (a multiple of 32): in bf16, or eight bits with a bf16 scale per output and 32 inputs.
+// Packed weights of `n` outputs (a multiple of 32) over `k` inputs (a multiple of 32).
 struct Matrix {
     const bf16* weights;
-    const int8_t* small;
-    const bf16* scales;
     const float* bias;  // or null
     int64_t n, k;
 };

@@ -62,7 +62,7 @@ def test_the_file_is_named_or_lies_in_the_home_folder(tmp_path: Path, monkeypatc
         ("[retrieval]\ntop_q = 1", "retrieval.top_q: Extra inputs are not permitted"),
         ("[retrievel]\ntop_k = 1", "retrievel: Extra inputs are not permitted"),
         ("[routing]\nthreshold = 1.5", "routing.threshold: Input should be less than or equal to 1"),
-        ("[models]\ndtype = 'int4'", "models.dtype: Input should be 'auto', 'float32', 'bfloat16' or 'int8'"),
+        ("[models]\ndtype = 'int4'", "models.dtype: Input should be 'auto', 'float32' or 'bfloat16'"),
         ("[routing]\nabstain = '转人工'", "routing.abstain: Input should be 'nearest', 'base' or 'hand_off'"),
         ("x = = 1", "Invalid value (at line 1, column 5)"),
     ],

@@ -36,5 +36,5 @@ def tiny_tokenizer() -> Any:
     return fast
 
 
-def tiny_generator(settings: Generation, model: Any = None, *, small: bool = False) -> LocalGenerator:
-    return LocalGenerator(model or tiny_model(), tiny_tokenizer(), ModelFolder("tiny", Path(), DIGEST, ""), settings, small=small)
+def tiny_generator(settings: Generation, model: Any = None) -> LocalGenerator:
+    return LocalGenerator(model or tiny_model(), tiny_tokenizer(), ModelFolder("tiny", Path(), DIGEST, ""), settings)
