@@ -39,6 +39,9 @@ MAX_CHARACTERS: Final = 200_000
 #: Distinct numbers of a request, taken from its sources in turn, so that one passage full of numbers does not use up the others' share; the rest
 #: cannot be written. 1,000 take about 20 ms.
 MAX_NUMBERS: Final = 1_000
+#: Characters of a JSON schema, and states of its lexer at one or two kilobytes each.
+MAX_SCHEMA: Final = 32_768
+_SCHEMA_STATES: Final = 20_000
 #: Longer runs cannot be written; no number, account or list of a document comes near.
 MAX_RUN: Final = 128
 
@@ -163,18 +166,26 @@ class SourceGrammar:
         return self._of(self._plain, grammar, LLParserLimits(verbose_errors=False, precompute_large_lexemes=False))
 
     def schema(self, schema: Mapping[str, Any]) -> TokenMatcher:
-        """For a JSON document, written as ``json.dumps`` does, that the JSON schema allows.
+        """For a JSON document, written as ``json.dumps`` does, that the JSON schema allows. Most schemas take a few milliseconds, the worst a second.
 
         Raises:
-            BadInput: the schema is not one, or uses a keyword that cannot be kept while decoding.
+            BadInput: the schema is not one, is too long, or uses a keyword that cannot be kept while decoding.
         """
         try:
-            grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=_JSON)  # type: ignore[arg-type]  # a plain dict is one
-            return self._of(self._tokenizer, grammar, LLParserLimits(verbose_errors=False))
+            text = json.dumps(schema, ensure_ascii=False)
+            if len(text) > MAX_SCHEMA:
+                raise BadInput(f"the JSON schema has {len(text):,} characters, more than the limit of {MAX_SCHEMA:,}", param="response_format")
+            grammar = LLMatcher.grammar_from_json_schema(text, overrides=_JSON)  # type: ignore[arg-type]  # a plain dict is one
+            return self._of(self._tokenizer, grammar, LLParserLimits(verbose_errors=False, max_lexer_states=_SCHEMA_STATES))
         except (Unavailable, ValueError, TypeError, RecursionError) as error:
             raise BadInput(
-                f"the JSON schema cannot be used: {error}. Use types, properties, enums, ranges and patterns without look-around", param="schema"
+                f"the JSON schema cannot be used: {str(error)[:200]}. Use types, properties, enums, ranges and patterns without look-around",
+                param="response_format",
             ) from error
+
+    def content(self, token: int) -> bytes:
+        """A token's text in UTF-8, which may be a part of a character."""
+        return bytes(self._plain.decode_bytes([token]))
 
     def _of(self, tokenizer: LLTokenizer, grammar: str, limits: LLParserLimits) -> TokenMatcher:
         """``limits`` without verbose errors: the question and the passages must not get into a log."""
