@@ -15,35 +15,39 @@ from assistant.rating import RATINGS, RatingChecker, before_rating, structured
 from assistant.refusals import Refusal, refusal_text
 from assistant.retrieve import Retriever
 from assistant.route import AUTO, Router
-from core.errors import BadInput, CallerLeft, Overloaded
-from core.ports import GenerationOptions, Generator, Sources
+from core.errors import BadInput, CallerLeft, Overloaded, TooLate
+from core.ports import GenerationOptions, Generator, Sources, Token, TokenLogprob
 from core.prompts import Prompt, PromptPassage, heading_of, render
 from core.settings import Generation, Routing
 from core.text.language import language_of
 from core.text.sentences import sentences
 from core.types import Answer, AnswerKind, AnswerStatus, Draft, Found, Grounding, Passage, Query, Route, Sentence
 
+#: as long as the settings allow
+LONGEST = GenerationOptions(1024)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A question and how it is to be answered. ``passages`` given by the caller take the place of retrieval."""
+    """A question and how it is to be answered. ``passages`` given by the caller take the place of retrieval. Of the options, caller and permissions are
+    those of the query, and the settings say how long an answer may be."""
 
     query: Query
     adapter: str = AUTO
     use_rag: bool = True
     top_k: int = 5
-    max_tokens: int | None = None
-    seed: int = 0
     passages: tuple[Passage, ...] | None = None
+    options: GenerationOptions = LONGEST
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """A text without passages and without checks."""
+    """A text without passages and without checks. ``logprobs``, if they were asked for, are of all its tokens."""
 
     route: Route
     draft: Draft
     audit_id: str
+    logprobs: tuple[TokenLogprob, ...]
 
 
 #: what happens while an answer is made, in this order: the route, the passages, each sentence that passed, the answer
@@ -92,30 +96,31 @@ class Assistant:
             NotFound: the adapter does not exist for this caller.
             Conflict: the adapter named was trained on another base model.
             Overloaded: the model's queue is full.
+            TooLate: the deadline passed.
             BadInput: the prompt does not fit the model.
         """
         clock = _Clock()
         query = request.query
         if cancelled is not None and cancelled.is_set():
             raise CallerLeft("the caller left")
-        self.generator.admit()
-        route = self._route(request)
-        moment = clock.mark("route", clock.started)
-        yield route
-        audit_id = self.audit.new_id()
-        if route.task is None and request.adapter == AUTO and self.routing.abstain == "hand_off":
-            self.audit.started(audit_id, query, route, (), None, self.sequence())
-            yield self._finish(request, route, audit_id, clock, _Outcome(refusal=Refusal.HANDED_OFF))
-            return
-        found = self._found(request)
-        moment = clock.mark("retrieve", moment)
-        passages = self.packed(found.passages) if found else ()
-        if found:
-            yield Found(passages, found.language, found.evidence)
-        if found and not (found.evidence.sufficient and passages):
-            self.audit.started(audit_id, query, route, passages, None, self.sequence())
-            yield self._finish(request, route, audit_id, clock, _Outcome(refusal=Refusal.NO_EVIDENCE))
-            return
+        with self.generator.admit():
+            route = self._route(request)
+            moment = clock.mark("route", clock.started)
+            yield route
+            audit_id = self.audit.new_id()
+            if route.task is None and request.adapter == AUTO and self.routing.abstain == "hand_off":
+                self.audit.started(audit_id, query, route, (), None, self.sequence())
+                yield self._finish(request, route, audit_id, clock, _Outcome(refusal=Refusal.HANDED_OFF))
+                return
+            found = self._found(request)
+            moment = clock.mark("retrieve", moment)
+            passages = self.packed(found.passages) if found else ()
+            if found:
+                yield Found(passages, found.language, found.evidence)
+            if found and not (found.evidence.sufficient and passages):
+                self.audit.started(audit_id, query, route, passages, None, self.sequence())
+                yield self._finish(request, route, audit_id, clock, _Outcome(refusal=Refusal.NO_EVIDENCE))
+                return
         task = self.tasks.get(route.task or "")
         prompt = render(query.text, prompt_passages(passages), task.instruction if task else "", query.history)
         self.audit.started(audit_id, query, route, passages, prompt, self.sequence())
@@ -123,18 +128,29 @@ class Assistant:
             yield from self._written(request, route, task, prompt, passages, audit_id, clock, moment, cancelled)
 
     def generate(self, request: Request, cancelled: threading.Event | None = None) -> Generated:
-        """What the adapter writes for the question alone: no passages, no instruction, no checks. Recorded like an answer; raises like :meth:`events`."""
-        self.generator.admit()
+        """What the adapter writes for the question alone; see :meth:`writing`."""
+        *_, last = self.writing(request, cancelled)
+        assert isinstance(last, Generated)
+        return last
+
+    def writing(self, request: Request, cancelled: threading.Event | None = None) -> Iterator[Token | Generated]:
+        """What the adapter writes for the question alone, as it is written: no passages, no instruction, no checks. Recorded like an answer. Raises like
+        :meth:`events`, but a text that was begun ends at the deadline."""
         query = request.query
-        route = self.router.route(query.text, query.principal, request.adapter)
+        with self.generator.admit():
+            route = self.router.route(query.text, query.principal, request.adapter)
         audit_id = self.audit.new_id()
         prompt = render(query.text, (), "")
         self.audit.started(audit_id, query, route, (), prompt, self.sequence())
         with self.audit.telling_the_end(audit_id, query):
-            *_, draft = self.generator.generate(prompt, route.adapter, self._options(request), cancelled)
-            assert isinstance(draft, Draft)
-            self.audit.generated(audit_id, query, draft)
-        return Generated(route, draft, audit_id)
+            logprobs: list[TokenLogprob] = []
+            for event in self.generator.generate(prompt, route.adapter, self._options(request), cancelled):
+                if isinstance(event, Draft):
+                    self.audit.generated(audit_id, query, event)
+                    yield Generated(route, event, audit_id, tuple(logprobs))
+                else:
+                    logprobs += event.logprobs
+                    yield event
 
     def _route(self, request: Request) -> Route:
         """Where the router abstains and passages are read, the nearest task if the settings say so."""
@@ -146,9 +162,9 @@ class Assistant:
 
     def _options(self, request: Request) -> GenerationOptions:
         principal = request.query.principal
-        return GenerationOptions(
-            min(request.max_tokens or self.generation.max_tokens, self.generation.max_tokens),
-            seed=request.seed,
+        return replace(
+            request.options,
+            max_tokens=min(request.options.max_tokens, self.generation.max_tokens),
             caller=principal.name,
             permissions=" ".join(sorted(principal.readable)),
         )
@@ -222,6 +238,8 @@ class Assistant:
             if drops and passages and checked[-1].passed and self._readable(request, checked[-1:], passages):
                 yield checked[-1]
         assert draft is not None
+        if draft.finish_reason == "deadline":  # what was not written may have been the exception to what was
+            raise TooLate("the answer was not complete when its time was over; allow more time, or ask for a shorter one")
         clock.mark("generate", moment)
         outcome = _Outcome(checked, drops, draft, grounded=bool(passages))
         if isinstance(checker, RatingChecker) and checker.rating is None and outcome.refusal is None:

@@ -123,8 +123,7 @@ class _Server(uvicorn.Server):
         self._ready = ready
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # said before requests in flight are waited for, so that a balancer on an open connection sends no more
-        self.config.app.state.service.stopping = True  # type: ignore[union-attr]
+        self.config.app.state.service.stop()  # type: ignore[union-attr]
         await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

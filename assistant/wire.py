@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from adapters.tasks import Task
+from core.ports import Token, TokenLogprob
 from core.types import Answer, Citation, Draft, FileResult, Found, Job, Passage, Principal, Route, Sentence
 from engines.catalogue.adapters import AdapterInfo
 from engines.catalogue.documents import VersionInfo
@@ -29,6 +30,11 @@ class _Out(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+#: OpenAI's words
+Tier = Literal["default", "flex"]
+_TIER: Any = Field("default", description="flex: when nobody else waits, for work that nobody is waiting for")
+
+
 class TurnIn(_In):
     role: Literal["user", "assistant"]
     content: str
@@ -42,6 +48,7 @@ class AnswerRequest(_In):
     top_k: int | None = Field(None, ge=1, le=20, description="passages to retrieve at most; default: the setting retrieval.top_k, which is 5")
     history: list[TurnIn] = Field(default_factory=list, description="earlier turns of the conversation, oldest first")
     stream: bool = Field(False, description="server-sent events: route, passages, sentence, answer, error")
+    service_tier: Tier = _TIER
 
 
 class SearchRequest(_In):
@@ -55,12 +62,59 @@ class PassageIn(_In):
     text: str = Field(min_length=1)
 
 
+Stop = Annotated[str, Field(min_length=1, max_length=200)]
+#: Spring sends one string as it is
+Stops = Annotated[list[Stop], BeforeValidator(lambda given: [given] if isinstance(given, str) else given, json_schema_input_type=list[Stop] | Stop)]
+
+
+class JsonSchemaIn(_In):
+    """OpenAI's form. The schema is always kept, whatever ``strict`` says; name and description are for people."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    name: str = "json_schema"
+    description: str | None = None
+    strict: bool | None = None
+    schema_: dict[str, Any] = Field(alias="schema")
+
+
+class ResponseFormatIn(_In):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchemaIn | None = None
+
+    @model_validator(mode="after")
+    def _has_its_schema(self) -> ResponseFormatIn:
+        if (self.type == "json_schema") != (self.json_schema is not None):
+            raise ValueError("the type json_schema, and no other, needs json_schema")
+        return self
+
+    @property
+    def schema_wanted(self) -> dict[str, Any] | None:
+        """That of the text; None where any text will do."""
+        return {"type": "object"} if self.type == "json_object" else self.json_schema.schema_ if self.json_schema else None
+
+
 class GenerateRequest(_In):
     input: str
     adapter_id: Annotated[str, Field(pattern=ADAPTER)] = Field(description="base, NAME or NAME@VERSION")
     passages: list[PassageIn] | None = Field(None, max_length=20, description="with passages the answer is checked against them")
     max_tokens: int = Field(192, ge=1, le=1024)
     seed: int = Field(0, ge=-(2**63), le=2**63 - 1)
+    temperature: float = Field(0, ge=0, le=2, allow_inf_nan=False, description="0 always takes the likeliest token")
+    stop: Stops = Field(default_factory=list, max_length=4, description="the text ends before the first of these strings")
+    response_format: ResponseFormatIn = Field(ResponseFormatIn(type="text"), description="not with passages")
+    logprobs: bool = Field(False, description="log-probabilities of the tokens; not with passages")
+    top_logprobs: int = Field(0, ge=0, le=20, description="so many of the likeliest tokens in each one's place; needs logprobs")
+    stream: bool = Field(False, description="server-sent events: token, answer, error; with passages those of an answer")
+    service_tier: Tier = _TIER
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> GenerateRequest:
+        if self.top_logprobs and not self.logprobs:
+            raise ValueError("top_logprobs needs logprobs")
+        if self.passages is not None and (self.logprobs or self.response_format.type != "text"):
+            raise ValueError("with passages only sentences leave that were checked against them: logprobs and response_format go without passages")
+        return self
 
 
 class CheckOut(_Out):
@@ -129,12 +183,37 @@ class AnswerOut(_Out):
     status: Literal["final", "pending_review", "unchecked"]
 
 
+class AlternativeTokenOut(_Out):
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+class TokenLogprobOut(AlternativeTokenOut):
+    top_logprobs: list[AlternativeTokenOut]
+
+
+class LogprobsOut(_Out):
+    """OpenAI's form. ``bytes`` are the token's; where they are a part of a character, ``token`` holds what can be shown of them."""
+
+    content: list[TokenLogprobOut]
+    refusal: None = None
+
+
+class TokenOut(_Out):
+    """A piece of a streamed text."""
+
+    text: str
+    logprobs: LogprobsOut | None
+
+
 class GenerateOut(_Out):
     id: str
     text: str
     adapter: str
     version: int | None
-    finish_reason: str
+    finish_reason: Literal["stop", "length", "deadline"]
+    logprobs: LogprobsOut | None = Field(description="if they were asked for")
     usage: UsageOut
     audit_id: str
     status: Literal["unchecked"]
@@ -280,17 +359,34 @@ def answer_out(answer: Answer) -> AnswerOut:
     )
 
 
-def generate_out(audit_id: str, route: Route, draft: Draft) -> GenerateOut:
+def generate_out(audit_id: str, route: Route, draft: Draft, logprobs: Sequence[TokenLogprob] | None) -> GenerateOut:
     return GenerateOut(
         id=audit_id.replace("aud-", "gen-", 1),
         text=draft.text,
         adapter=route.adapter.name if route.adapter else "base",
         version=route.adapter.version if route.adapter else None,
         finish_reason=draft.finish_reason,
+        logprobs=_logprobs_out(logprobs),
         usage=usage_out(draft.prompt_tokens, draft.completion_tokens),
         audit_id=audit_id,
         status="unchecked",
     )
+
+
+def token_out(token: Token, *, with_logprobs: bool) -> TokenOut:
+    return TokenOut(text=token.text, logprobs=_logprobs_out(token.logprobs if with_logprobs else None))
+
+
+def _logprobs_out(tokens: Sequence[TokenLogprob] | None) -> LogprobsOut | None:
+    if tokens is None:
+        return None
+    return LogprobsOut(
+        content=[TokenLogprobOut(**_token(one), top_logprobs=[AlternativeTokenOut(**_token(other)) for other in one.alternatives]) for one in tokens]
+    )
+
+
+def _token(token: TokenLogprob) -> dict[str, Any]:
+    return {"token": token.content.decode("utf8", "replace"), "logprob": token.logprob, "bytes": list(token.content)}
 
 
 def usage_out(prompt_tokens: int, completion_tokens: int) -> UsageOut:

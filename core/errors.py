@@ -10,6 +10,7 @@
     ├── NotFound              no such thing for this caller (HTTP 404)
     ├── Conflict              the state does not allow it (HTTP 409)
     ├── Overloaded            no room now, try again (HTTP 503)
+    │   └── TooLate               not done by when the caller wanted it; trying again is no use (HTTP 503)
     ├── Unavailable           something that the work needs is missing or broken (exit 1, HTTP 503)
     └── CallerLeft            the caller hung up, so the work was stopped (HTTP 499)
 
@@ -69,6 +70,10 @@ class Conflict(BankassistError):
 
 class Overloaded(BankassistError):
     code = "overloaded"
+
+
+class TooLate(Overloaded):
+    code = "deadline_exceeded"
 
 
 class Unavailable(BankassistError):

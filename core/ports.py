@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,8 @@ class GenerationOptions:
 
     Callers with many requests do not hold up others: ``caller`` says whose it is. A lower ``priority`` goes first. What was read for one set of
     ``permissions`` is never used for another. Text from the first of the ``stop`` strings on is left out. With ``sources`` only their numbers and
-    markers of their passages can be written at all.
+    markers of their passages can be written at all, with a ``schema`` only a JSON document that it allows. With ``logprobs`` each token comes with its
+    log-probability and so many alternatives, as the model gave them before anything was forbidden. At the ``deadline``, in seconds of ``time.monotonic()``, what is not done is given up.
     """
 
     max_tokens: int = 192
@@ -99,7 +101,10 @@ class GenerationOptions:
     caller: str = ""
     permissions: str = ""
     priority: int = 0
+    deadline: float | None = None
     sources: Sources | None = None
+    schema: Mapping[str, Any] | None = None
+    logprobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +121,22 @@ class GeneratorLoad:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token of the model's vocabulary as UTF-8, which may be a part of a character, with the natural logarithm of its probability; ``alternatives`` are
+    the likeliest tokens in its place, best first."""
+
+    content: bytes
+    logprob: float
+    alternatives: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of text as it is generated: whole characters."""
+    """A piece of text as it is generated: whole characters. ``logprobs``, where they were asked for, are of the tokens since the piece before; those of a
+    stop string are among them, although its text is not."""
 
     text: str
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 class Generator(Protocol):
@@ -139,22 +156,23 @@ class Generator(Protocol):
 
     def prompt_tokens(self, prompt: Prompt) -> int: ...
 
-    def admit(self) -> None:
-        """Returns when there is room for one more request.
+    def admit(self) -> AbstractContextManager[None]:
+        """A place in the queue, held while a request is made ready.
 
         Raises:
-            Overloaded: the queue is full.
+            Overloaded: the queue is full; from entering the block.
         """
 
     def generate(
         self, prompt: Prompt, adapter: AdapterRef | None, options: GenerationOptions, cancelled: threading.Event | None = None
     ) -> Iterator[Token | Draft]:
-        """Tokens as they come, then exactly one Draft. Closing the iterator stops the generation.
+        """Tokens as they come, then exactly one Draft. Closing the iterator stops the generation. A text that was begun ends at the deadline.
 
         Raises:
             Overloaded: the queue is full.
-            BadInput: the prompt does not fit the model's context.
+            BadInput: the prompt does not fit the model's context, or the schema cannot be kept.
             CallerLeft: ``cancelled`` was set, also while the request waited; from the iterator.
+            TooLate: the deadline passed before the first token; from the iterator.
         """
 
     def label_likelihoods(
@@ -166,5 +184,5 @@ class Generator(Protocol):
         options: GenerationOptions,
         cancelled: threading.Event | None = None,
     ) -> tuple[float, ...]:
-        """Probabilities of the labels as the continuation of ``before``, renormalised to sum to 1. Of the options caller, permissions and priority count.
-        Raises like :meth:`generate`."""
+        """Probabilities of the labels as the continuation of ``before``, a text written just now, renormalised to sum to 1. Of the options caller,
+        permissions and deadline count. It needs no place and goes before what begins. Raises like :meth:`generate`."""

@@ -85,6 +85,7 @@ class Service(Section):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     max_question: Positive = Field(4000, description="longest question in characters")
+    answer_seconds: float = Field(60, gt=0, description="longest time that an answer may take; a caller may announce less")
     max_body_kb: Positive = Field(1024, description="largest JSON body")
     worker: bool = Field(True, description="start and watch an ingest worker")
     docs: bool = Field(True, description="serve the OpenAPI pages")

@@ -149,12 +149,12 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The text that the model generated, with token counts."""
+    """The text that the model generated, with token counts. It ended by itself or at a stop string, at the most tokens, or when its time was over."""
 
     text: str
     prompt_tokens: int
     completion_tokens: int
-    finish_reason: Literal["stop", "length"]
+    finish_reason: Literal["stop", "length", "deadline"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Decoding that cannot invent a number or a citation: per request a grammar of what its question and passages state.
 
-The grammar is one regular expression over the bytes of the answer, run by llguidance (MIT, https://github.com/guidance-ai/llguidance): any
+The grammar is one regular expression in named parts over the bytes of the answer, run by llguidance (MIT, https://github.com/guidance-ai/llguidance): any
 text without digits and brackets, ``[1]`` to ``[n]`` for n passages, and between them numbers as the sources write them:
 
 - A run of digits and of signs that join digits (``1,250.00``, ``2026-03-01``, ``4.2.1``, ``10:30``, ``0755-8888-1234``) is written as a whole; so
@@ -39,6 +39,9 @@ MAX_CHARACTERS: Final = 200_000
 #: Distinct numbers of a request, taken from its sources in turn, so that one passage full of numbers does not use up the others' share; the rest
 #: cannot be written. 1,000 take about 20 ms.
 MAX_NUMBERS: Final = 1_000
+#: Characters of a JSON schema, and states of its lexer at one or two kilobytes each.
+MAX_SCHEMA: Final = 32_768
+_SCHEMA_STATES: Final = 20_000
 #: Longer runs cannot be written; no number, account or list of a document comes near.
 MAX_RUN: Final = 128
 
@@ -112,9 +115,9 @@ class TokenMatcher:
         """
         mask = self._matcher.compute_bitmask()
         _check(self._matcher)
-        allowed = np.unpackbits(np.frombuffer(mask, np.uint8), bitorder="little")[: self._vocabulary].astype(bool)
+        forbidden = np.unpackbits(~np.frombuffer(mask, np.uint8), bitorder="little", count=self._vocabulary).view(bool)
         # not llguidance.torch: it compiles its kernel with torch.compile, which needs a C++ compiler where the service runs
-        return logits.masked_fill(torch.from_numpy(~allowed).to(logits.device), -torch.inf)
+        return logits.masked_fill(torch.from_numpy(forbidden).to(logits.device), -torch.inf)
 
     def accept(self, token: int) -> None:
         """Go on by one token, which must be one that :meth:`constrain` left."""
@@ -158,27 +161,36 @@ class SourceGrammar:
             question: with whatever else of the prompt may be repeated, such as earlier turns.
             passages: as the model reads them, with their headings.
         """
-        grammar = LLMatcher.grammar_from_regex(_answer(allowed_numbers([question, *passages]), len(passages)))
+        grammar = LLMatcher.grammar_from_lark(_answer(allowed_numbers([question, *passages]), len(passages)))
         # lazily: preparing the whole expression takes half as long again, and most of it is never come to
         return self._of(self._plain, grammar, LLParserLimits(verbose_errors=False, precompute_large_lexemes=False))
 
     def schema(self, schema: Mapping[str, Any]) -> TokenMatcher:
-        """For a JSON document, written as ``json.dumps`` does, that the JSON schema allows.
+        """For a JSON document, written as ``json.dumps`` does, that the JSON schema allows. Most schemas take a few milliseconds, the worst a second.
 
         Raises:
-            BadInput: the schema is not one, or uses a keyword that cannot be kept while decoding.
+            BadInput: the schema is not one, is too long, or uses a keyword that cannot be kept while decoding.
         """
         try:
-            grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=_JSON)  # type: ignore[arg-type]  # a plain dict is one
-            return self._of(self._tokenizer, grammar, LLParserLimits(verbose_errors=False))
+            text = json.dumps(schema, ensure_ascii=False)
+            if len(text) > MAX_SCHEMA:
+                raise BadInput(f"the JSON schema has {len(text):,} characters, more than the limit of {MAX_SCHEMA:,}", param="response_format")
+            grammar = LLMatcher.grammar_from_json_schema(text, overrides=_JSON)  # type: ignore[arg-type]  # a plain dict is one
+            return self._of(self._tokenizer, grammar, LLParserLimits(verbose_errors=False, max_lexer_states=_SCHEMA_STATES))
         except (Unavailable, ValueError, TypeError, RecursionError) as error:
             raise BadInput(
-                f"the JSON schema cannot be used: {error}. Use types, properties, enums, ranges and patterns without look-around", param="schema"
+                f"the JSON schema cannot be used: {str(error)[:200]}. Use types, properties, enums, ranges and patterns without look-around",
+                param="response_format",
             ) from error
+
+    def content(self, token: int) -> bytes:
+        """A token's text in UTF-8, which may be a part of a character."""
+        return bytes(self._plain.decode_bytes([token]))
 
     def _of(self, tokenizer: LLTokenizer, grammar: str, limits: LLParserLimits) -> TokenMatcher:
         """``limits`` without verbose errors: the question and the passages must not get into a log."""
         matcher = LLMatcher(tokenizer, grammar, log_level=0, limits=limits)
+        matcher.compute_bitmask()  # it is kept: the first one takes as long as ten others, and need not on the engine's thread
         _check(matcher)
         return TokenMatcher(matcher, self._vocabulary)
 
@@ -189,21 +201,36 @@ def _check(matcher: LLMatcher) -> None:
 
 
 def _answer(numbers: Sequence[str], passage_count: int) -> str:
-    """The regular expression, in Rust's syntax. ``free`` is anything but a number; a ``gap`` is that between two numbers, without what would join them."""
+    """The expression in Lark's syntax, which prepares what has a name once however often it is used. ``FREE`` is anything but a number; a ``GAP`` is that
+    between two numbers, without what would join them; only ``APART`` numbers may follow a space alone: ``250`` would be the thousands of what is before."""
     never = rf"\p{{Nd}}{_MORE_DIGITS}{_BRACKETS}{_INVISIBLE}{_CONTROL}"
-    marker = rf"|\[(?:{'|'.join(str(number) for number in range(1, passage_count + 1))})\]" if passage_count else ""
-    free = rf"(?:[^{never}]{marker})*"
-    if not numbers:
-        return free
-    apart = rf"(?:[^{never}{_JOINTS}{_SPACES}]{marker})"
-    gap = rf"(?:{apart}{free}|[{_JOINTS}](?:[^{never}]{marker}){free}|[{_SPACES}]+(?:{apart}|[{_JOINTS}]){free})"
-    after_space = [number for number in numbers if number[0].isdigit() and not re.match(r"\d{3}(?!\d)", number)]
-    behind = f"{gap}{_either(numbers)}" + (rf"|[{_SPACES}]+{_either(after_space)}" if after_space else "")
-    return f"{free}(?:{_either(numbers)}(?:{behind})*{free})?"
+    apart = [number for number in numbers if number[0].isdigit() and not re.match(r"\d{3}(?!\d)", number)]
+    others = sorted({*numbers} - {*apart})
+    marker = "| MARKER" if passage_count else ""
+    lines = [
+        "start: ANSWER",
+        "ANSWER: FREE (NUMBER (GAP NUMBER | SPACES APART)* FREE)?" if numbers else "ANSWER: FREE",
+        f"CHARACTER: {_pattern(f'[^{never}]')}",
+        f"JOINT: {_pattern(f'[{_JOINTS}]')}",
+        f"SPACES: {_pattern(f'[{_SPACES}]+')}",
+        f"PIECE: CHARACTER {marker}",
+        "FREE: PIECE*",
+        f"WORD: (CHARACTER & ~{_pattern(f'[{_JOINTS}{_SPACES}]')}) {marker}",
+        "GAP: (WORD | JOINT PIECE | SPACES (WORD | JOINT)) FREE",
+        f"APART: {_either(apart)}",
+        f"NUMBER: APART | {_either(others)}",
+    ]
+    if passage_count:
+        lines.append(f'MARKER: "[" {_either([str(number) for number in range(1, passage_count + 1)])} "]"')
+    return "\n".join(lines)
 
 
 def _either(texts: Sequence[str]) -> str:
-    return f"(?:{'|'.join(re.escape(text) for text in texts)})"
+    return _pattern("|".join(re.escape(text) for text in texts) if texts else "[^\\s\\S]")
+
+
+def _pattern(expression: str) -> str:
+    return f"/{expression.replace('/', chr(92) + '/')}/"
 
 
 def allowed_numbers(sources: Sequence[str]) -> list[str]:

@@ -8,16 +8,17 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from queue import Empty
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from core.errors import BadInput, CallerLeft, Unavailable
-from core.ports import GenerationOptions, GeneratorLoad, Token
+from core.errors import BadInput, TooLate, Unavailable
+from core.ports import GenerationOptions, GeneratorLoad, Token, TokenLogprob
 from core.prompts import Prompt
 from core.settings import Generation, Models
 from core.types import AdapterRef, Draft
@@ -26,10 +27,10 @@ from engines.compute import generation_dtype, prepare
 from engines.generation.decoders import decoder_for
 from engines.generation.engine import Engine
 from engines.generation.lora import LoadedAdapter, load_adapter
-from engines.generation.requests import Ended, Request, Waiting
+from engines.generation.requests import Ended, Request, Scored, Waiting
 from engines.generation.resident import ResidentAdapters
 from engines.generation.text import TextStream
-from engines.grammar import SourceGrammar
+from engines.grammar import SourceGrammar, TokenMatcher
 from engines.models import ModelFolder, locate
 
 #: seconds after which somebody who waits for a word looks whether they are to leave
@@ -101,31 +102,31 @@ class LocalGenerator:
     def prompt_tokens(self, prompt: Prompt) -> int:
         return len(self._encoder.encode(prompt).all)
 
-    def admit(self) -> None:
-        """Returns when there is room for one more request.
+    def admit(self) -> AbstractContextManager[None]:
+        """A place in the queue, held while a request is made ready.
 
         Raises:
-            Overloaded: the queue is full.
-            Unavailable: the generator was closed.
+            Overloaded: the queue is full; from entering the block.
+            Unavailable: the generator takes no more.
         """
-        self._waiting.admit()
+        return self._waiting.place()
 
     def generate(
         self, prompt: Prompt, adapter: AdapterRef | None, options: GenerationOptions, cancelled: threading.Event | None = None
     ) -> Iterator[Token | Draft]:
-        """Tokens as they come, then one Draft. Closing the iterator stops the generation at the next token.
+        """Tokens as they come, then one Draft. Closing the iterator stops the generation at the next token. A text that was begun ends at the deadline.
 
         Raises:
             Overloaded: the queue is full.
-            BadInput: the prompt does not fit the model's context.
+            BadInput: the prompt does not fit the model's context, or the schema cannot be kept.
             CallerLeft: ``cancelled`` was set, also while the request waited; from the iterator.
-            Unavailable: the adapter cannot be used, or the generator was closed.
+            TooLate: the deadline passed before the first token; from the iterator.
+            Unavailable: the adapter cannot be used, or the generator takes no more.
         """
-        self.admit()  # costs less than tokenising
-        request = self._checked(Request(self._encoder.encode(prompt), self._adapter(adapter), options, cancelled), options.max_tokens)
-        if options.sources is not None:
-            request.matcher = self._grammar.matcher(options.sources.question, options.sources.passages)
-        self._waiting.put(request)
+        with self.admit():  # costs less than tokenising
+            request = self._checked(Request(self._encoder.encode(prompt), self._adapter(adapter), options, cancelled), options.max_tokens)
+            request.matcher = self._matcher(options)
+            self._waiting.put(request)
         return self._text(request)
 
     def label_likelihoods(
@@ -137,9 +138,8 @@ class LocalGenerator:
         options: GenerationOptions,
         cancelled: threading.Event | None = None,
     ) -> tuple[float, ...]:
-        """Probabilities of the labels as the continuation of ``before``, renormalised to sum to 1. Of the options caller, permissions and priority count.
-        Raises like :meth:`generate`."""
-        self.admit()
+        """Probabilities of the labels as the continuation of ``before``, a text written just now, renormalised to sum to 1. Of the options caller,
+        permissions and deadline count. It needs no place and goes before what begins. Raises like :meth:`generate`."""
         encoded, scored = self._encoder.encode(prompt), [self._encoder.text(label) for label in labels]
         read = self._encoder.text(before)
         request = Request(encoded, self._adapter(adapter), options, cancelled, read, scored)
@@ -148,6 +148,10 @@ class LocalGenerator:
         highest = max(sums)
         shares = [math.exp(value - highest) for value in sums]
         return tuple(share / sum(shares) for share in shares)
+
+    def drain(self) -> None:
+        """Take no more requests, and tell those that wait so. What runs is finished."""
+        self._waiting.drain()
 
     def close(self) -> None:
         """End the engine thread after what it works on; those that wait are told so."""
@@ -164,6 +168,12 @@ class LocalGenerator:
                 code="context_length_exceeded",
             )
         return request
+
+    def _matcher(self, options: GenerationOptions) -> TokenMatcher | None:
+        if options.schema is not None:
+            assert options.sources is None, "one text cannot be both a JSON document and an answer from sources"
+            return self._grammar.schema(options.schema)
+        return self._grammar.matcher(options.sources.question, options.sources.passages) if options.sources is not None else None
 
     @cached_property
     def _grammar(self) -> SourceGrammar:
@@ -183,22 +193,39 @@ class LocalGenerator:
     def _text(self, request: Request) -> Iterator[Token | Draft]:
         stream = TextStream(self._tokenizer, request.options.stop)
         read = len(_read(request.prompt, request.adapter))
-        for written, event in enumerate(self._events(request)):
-            ended = isinstance(event, Ended)
-            if text := stream.rest() if ended else stream.add(event):
-                yield Token(text)
-            if ended:
-                yield Draft(stream.text, read, written, event.reason)
-            elif stream.stopped:
-                request.closed = True
-                yield Draft(stream.text, read, written + 1, "stop")
-                return
+        written = 0
+        unsaid: list[TokenLogprob] = []
+        reason: Literal["stop", "length", "deadline"] = "stop"
+        try:
+            for event in self._events(request):
+                if isinstance(event, Ended):
+                    reason = event.reason
+                    break
+                written += 1
+                if isinstance(event, Scored):
+                    unsaid.append(self._logprob(event.token, event.logprob, event.alternatives))
+                if text := stream.add(event.token if isinstance(event, Scored) else event):
+                    yield Token(text, tuple(unsaid))
+                    unsaid.clear()
+                if stream.stopped:
+                    request.closed = True
+                    break
+        except TooLate:
+            if not written:
+                raise
+            reason = "deadline"
+        if (text := stream.rest()) or unsaid:
+            yield Token(text, tuple(unsaid))
+        yield Draft(stream.text, read, written, reason)
+
+    def _logprob(self, token: int, logprob: float, alternatives: Sequence[tuple[int, float]] = ()) -> TokenLogprob:
+        return TokenLogprob(self._grammar.content(token), logprob, tuple(self._logprob(*one) for one in alternatives))
 
     def _events(self, request: Request) -> Iterator[Any]:
         try:
             while True:
-                if request.caller_left:
-                    raise CallerLeft("the caller left")
+                if (why := request.given_up()) is not None:
+                    raise why
                 try:
                     event = request.events.get(timeout=_POLL)
                 except Empty:
@@ -206,7 +233,7 @@ class LocalGenerator:
                 if isinstance(event, BaseException):
                     raise event
                 yield event
-                if not isinstance(event, int):
+                if isinstance(event, Ended | tuple):
                     return
         finally:
             request.closed = True

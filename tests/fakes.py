@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Literal
 
 from adapters.tasks import load_tasks, outside_examples
 from assistant.bootstrap import LoadedModels
 from assistant.route import OUTSIDE, RouteModel, fit
-from core.errors import CallerLeft, Overloaded
-from core.ports import GenerationOptions, GeneratorLoad, Token
+from core.errors import CallerLeft, Overloaded, Unavailable
+from core.ports import GenerationOptions, GeneratorLoad, Token, TokenLogprob
 from core.prompts import Prompt
 from core.types import AdapterRef, Draft
 from tests.embedder import HashedEmbedder as HashedEmbedder
+
+#: what stands beside each token of ScriptedGenerator: one is a part of a character
+_OTHERS = (TokenLogprob(b"fee", -1.0), TokenLogprob("费".encode()[:2], -2.0))
 
 
 class ScriptedGenerator:
@@ -33,7 +37,10 @@ class ScriptedGenerator:
         self.closed_early = 0
         #: what the labels of the last scoring stood behind, and the labels
         self.scored: tuple[str, tuple[str, ...]] = ("", ())
+        self.finish_reason: Literal["stop", "length", "deadline"] = "stop"
         self.full = False
+        self.draining = False
+        self.options: list[GenerationOptions] = []
         #: when set, generation waits for it before each piece
         self.gate: threading.Event | None = None
 
@@ -43,25 +50,34 @@ class ScriptedGenerator:
     def prompt_tokens(self, prompt: Prompt) -> int:
         return self.count_tokens(prompt.system + prompt.context + prompt.instruction)
 
-    def admit(self) -> None:
+    @contextmanager
+    def admit(self) -> Iterator[None]:
         if self.full:
             raise Overloaded("64 requests wait for the model already; try again in a moment")
+        if self.draining:
+            raise Unavailable("the service is stopping; try again in a moment", code="stopping")
+        yield
+
+    def drain(self) -> None:
+        self.draining = True
 
     def generate(
         self, prompt: Prompt, adapter: AdapterRef | None, options: GenerationOptions, cancelled: threading.Event | None = None
     ) -> Iterator[Token | Draft]:
-        self.admit()
-        self.cancelled = cancelled
-        self.prompts.append((prompt, adapter))
-        return _until(cancelled, self._pieces(prompt, self.write(prompt, adapter)[: 4 * options.max_tokens]))
+        with self.admit():
+            self.cancelled = cancelled
+            self.prompts.append((prompt, adapter))
+            self.options.append(options)
+        return _until(cancelled, self._pieces(prompt, self.write(prompt, adapter)[: 4 * options.max_tokens], options.logprobs))
 
-    def _pieces(self, prompt: Prompt, text: str) -> Iterator[Token | Draft]:
+    def _pieces(self, prompt: Prompt, text: str, logprobs: int | None) -> Iterator[Token | Draft]:
         try:
             for start in range(0, len(text), 3):
                 if self.gate is not None:
                     self.gate.wait()
-                yield Token(text[start : start + 3])
-            yield Draft(text, self.prompt_tokens(prompt), self.count_tokens(text), "stop")
+                piece = text[start : start + 3]
+                yield Token(piece, () if logprobs is None else (TokenLogprob(piece.encode(), -0.5, tuple(_OTHERS[:logprobs])),))
+            yield Draft(text, self.prompt_tokens(prompt), self.count_tokens(text), self.finish_reason)
         except GeneratorExit:
             self.closed_early += 1
             raise

@@ -27,6 +27,7 @@ from core.errors import (
     NotFound,
     Overloaded,
     TooLarge,
+    TooLate,
     Unavailable,
 )
 
@@ -102,7 +103,7 @@ def response(request: Request, status: int, message: str, code: str, param: str 
     headers: dict[str, str] = {}
     if status in (429, 503):
         # callers told the same number come back at the same moment
-        headers = {"Retry-After": str(random.randint(1, 5)), "x-should-retry": "true"}
+        headers = {"Retry-After": str(random.randint(1, 5)), "x-should-retry": "false" if code == TooLate.code else "true"}
     elif status == 401:
         headers = {"WWW-Authenticate": "Bearer"}
     elif status == 409:

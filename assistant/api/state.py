@@ -16,11 +16,18 @@ class ServiceState:
     application: Application
     metrics: Metrics
     stopping: bool = False
-    #: as many threads as may wait for the model, so that the queue itself is what refuses
+    #: more threads than may wait for the model or have it write, so that the queue itself is what refuses
     threads: anyio.CapacityLimiter = field(init=False)
 
     def __post_init__(self) -> None:
-        self.threads = anyio.CapacityLimiter(self.application.settings.generation.queue + 16)
+        generation = self.application.settings.generation
+        self.threads = anyio.CapacityLimiter(generation.queue + generation.batch + 16)
+
+    def stop(self) -> None:
+        """Be ready for nothing more, before requests in flight are waited for: a balancer on an open connection sends no more, and those that wait for the
+        model are told to go elsewhere instead of being cut off at the end."""
+        self.stopping = True
+        self.application.generator.drain()
 
 
 def state(request: Request) -> ServiceState:

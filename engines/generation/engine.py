@@ -17,7 +17,7 @@ import torch
 from core.errors import BankassistError, Unavailable
 from engines.generation.decoder import Decoder, Span
 from engines.generation.prefixes import BASE, Namespace, PrefixCache
-from engines.generation.requests import Ended, Request, Waiting, stopping
+from engines.generation.requests import Ended, Request, Scored, Waiting, stopping
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ _PIECE, _PIECE_ALONE = 256, 1024
 _WORTH_WAITING = 32
 #: room for tokens grows in pieces of this size
 _ROOM = 256
+#: a temperature below it is 0: divided by it, logits are no numbers any more
+_GREEDY = 1e-4
 #: tokens per slot that stay reserved while nothing runs
 _KEPT = 1024
 
@@ -116,7 +118,6 @@ class Engine:
     def _join(self) -> None:
         for one in [one for one in self._running if not one.request.wanted]:
             self._leave(one)
-        self._waiting.refuse_late()
         self._forget()
         while len(self._running) < self._batch:
             if not self._running:
@@ -150,7 +151,7 @@ class Engine:
         return not self._running or (len(self._running) + 1) * room <= self._memory_tokens
 
     def _start(self, request: Request) -> None:
-        tokens = request.tokens
+        tokens = [*request.tokens]
         adapter, before = request.adapter, len(request.prompt.before_invocation)
         adapted_from = sys.maxsize if adapter is None else before if adapter.activated else 0
         reader = adapter.digest if adapter and not adapter.activated else BASE
@@ -263,16 +264,14 @@ class Engine:
 
     def _go_on(self, one: _Running, logits: torch.Tensor) -> None:
         request = one.request
+        _check_numbers(logits)
         if request.labels:
-            _check_numbers(logits)
             one.written += 1
-            request.events.put(self._scored(one, logits))
+            request.events.put(self._label_sums(one, logits))
             self._leave(one)
             return
-        _check_numbers(logits)
-        if request.matcher is not None:
-            logits = request.matcher.constrain(logits)
-        token = _choose(logits, request.options.temperature, one.random)
+        allowed = logits if request.matcher is None else request.matcher.constrain(logits)
+        token = _choose(allowed, request.options.temperature, one.random)
         if token in self._end_tokens:
             self._end(one, "stop")
             return
@@ -280,7 +279,7 @@ class Engine:
             request.matcher.accept(token)
         one.written += 1
         one.tokens.append(token)
-        request.events.put(token)
+        request.events.put(token if request.options.logprobs is None else _scored(token, logits, request.options.logprobs))
         if one.written >= request.options.max_tokens:
             self._end(one, "length")
 
@@ -288,7 +287,7 @@ class Engine:
         one.request.events.put(Ended(reason))  # type: ignore[arg-type]
         self._leave(one)
 
-    def _scored(self, one: _Running, logits: torch.Tensor) -> tuple[float, ...]:
+    def _label_sums(self, one: _Running, logits: torch.Tensor) -> tuple[float, ...]:
         """Log-probabilities of the labels behind what was read. Each is read over the one before: its tokens are not kept."""
         sums = []
         for label in one.request.labels:
@@ -305,9 +304,15 @@ class Engine:
 
 
 def _choose(logits: torch.Tensor, temperature: float, random: torch.Generator) -> int:
-    if temperature == 0:
+    if temperature < _GREEDY:
         return int(logits.argmax())
-    return int(torch.multinomial(torch.softmax(logits / temperature, -1).cpu(), 1, generator=random))
+    return int(torch.multinomial(torch.softmax((logits - logits.max()) / temperature, -1).cpu(), 1, generator=random))
+
+
+def _scored(token: int, logits: torch.Tensor, count: int) -> Scored:
+    logprobs = torch.log_softmax(logits, -1)
+    best = logprobs.topk(count)
+    return Scored(token, float(logprobs[token]), list(zip(best.indices.tolist(), best.values.tolist(), strict=True)))
 
 
 def _check_numbers(logits: torch.Tensor) -> None:

@@ -47,13 +47,13 @@ class _ToNobody:
 
 
 class _Generator(ScriptedGenerator):
-    def _pieces(self, prompt: Prompt, text: str) -> Iterator[Token | Draft]:
+    def _pieces(self, prompt: Prompt, text: str, logprobs: int | None) -> Iterator[Token | Draft]:
         if "hold" in prompt.context:
             sys.stdout.write("asked\n")
             sys.stdout.flush()
             while not select.select([sys.stdin], [], [], 0.02)[0]:
                 yield Token("")
-        yield from super()._pieces(prompt, text)
+        yield from super()._pieces(prompt, text, logprobs)
 
 
 if __name__ == "__main__":

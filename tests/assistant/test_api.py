@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,14 @@ from assistant.api.app import create_app
 from assistant.api.routes.documents import SUPPORTED
 from assistant.bootstrap import Application
 from core.errors import Unavailable
+from core.ports import GenerationOptions
 from core.prompts import Prompt
 from core.types import AdapterRef
 from engines.catalogue.jobs import ClaimedJob
 from engines.catalogue.keys import SCOPES
 from ingest.readers.formats import FORMATS
 from tests.assistant.conftest import publish
-from tests.assistant.test_answer import ASK, GUIDE_TEXT, Running, answering
+from tests.assistant.test_answer import ASK, GUIDE_TEXT, Running, answering, kinds
 from tests.fakes import ScriptedGenerator
 
 
@@ -275,6 +277,117 @@ def test_generate_without_passages_is_plain_and_unchecked(service: Service) -> N
 def test_a_seed_that_the_model_cannot_take_is_400(service: Service, seed: float) -> None:
     assert problem(service.staff.post("/v1/generate", {"input": "Hello", "adapter_id": "base", "seed": seed}), 400, "invalid_request")["param"] == "seed"
     assert service.staff.post("/v1/generate", {"input": "Hello", "adapter_id": "base", "seed": -(2**63)}).status_code == 200
+
+
+HELLO = {"input": "Hello", "adapter_id": "base"}
+
+
+def test_what_is_said_of_the_text_reaches_the_model(service: Service) -> None:
+    schema = {"type": "object", "properties": {"fee": {"type": "integer"}}, "required": ["fee"]}
+    more = {"temperature": 0.7, "seed": 5, "max_tokens": 20, "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}}
+    assert service.staff.post("/v1/generate", {**HELLO, **more, "stop": ["\n", "。"], "service_tier": "flex"}).status_code == 200
+    assert service.staff.post("/v1/generate", {**HELLO, "stop": "END OF IT", "response_format": {"type": "json_object"}}).status_code == 200
+    asked, plain = (replace(options, deadline=None, caller="", permissions="") for options in service.generator.options)
+    assert asked == GenerationOptions(20, 0.7, 5, ("\n", "。"), priority=1, schema=schema)
+    assert plain == GenerationOptions(192, stop=("END OF IT",), schema={"type": "object"})
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "words"),
+    [
+        ({"temperature": 2.1}, "temperature", "less than or equal to 2"),
+        ({"stop": ["a", "b", "c", "d", "e"]}, "stop", "at most 4"),
+        ({"stop": ""}, "stop.0", "at least 1"),
+        ({"stop": 5}, "stop", "list"),
+        ({"top_logprobs": 21, "logprobs": True}, "top_logprobs", "20"),
+        ({"top_logprobs": 1}, None, "top_logprobs needs logprobs"),
+        ({"response_format": {"type": "json_schema"}}, "response_format", "needs json_schema"),
+        ({"response_format": {"type": "text", "json_schema": {"schema": {}}}}, "response_format", "needs json_schema"),
+        ({"response_format": {"type": "grammar"}}, "response_format.type", "json_schema"),
+        ({"logprobs": True, "passages": []}, None, "go without passages"),
+        ({"response_format": {"type": "json_object"}, "passages": []}, None, "go without passages"),
+    ],
+)
+def test_what_cannot_be_kept_is_400(service: Service, body: dict[str, Any], param: str | None, words: str) -> None:
+    error = problem(service.staff.post("/v1/generate", {**HELLO, **body}), 400, "invalid_request")
+    assert error["param"] == param
+    assert words in error["message"]
+    assert service.generator.prompts == []
+
+
+def test_log_probabilities_have_openai_s_form(service: Service) -> None:
+    service.generator.write = lambda prompt, adapter: "费 ok"
+    found = service.staff.post("/v1/generate", {**HELLO, "logprobs": True, "top_logprobs": 2}).json()
+    others = [{"token": "fee", "logprob": -1.0, "bytes": [102, 101, 101]}, {"token": "\ufffd", "logprob": -2.0, "bytes": [232, 180]}]
+    first = {"token": "费 o", "logprob": -0.5, "bytes": [232, 180, 185, 32, 111], "top_logprobs": others}
+    last = {"token": "k", "logprob": -0.5, "bytes": [107], "top_logprobs": others}
+    assert found["logprobs"] == {"content": [first, last], "refusal": None}
+    assert service.staff.post("/v1/generate", HELLO).json()["logprobs"] is None
+    stream = service.staff.post("/v1/generate", {**HELLO, "logprobs": True, "top_logprobs": 2, "stream": True})
+    events = events_of(stream.text)
+    assert events[:2] == [
+        ("token", {"text": "费 o", "logprobs": {"content": [first], "refusal": None}}),
+        ("token", {"text": "k", "logprobs": {"content": [last], "refusal": None}}),
+    ]
+    assert events[2][0] == "answer"
+    assert {name: value for name, value in events[2][1].items() if "id" not in name} == {name: value for name, value in found.items() if "id" not in name}
+
+
+def test_a_streamed_answer_to_given_passages_is_that_of_answers(service: Service) -> None:
+    service.generator.write = lambda prompt, adapter: " HKD 600 [1]"
+    body = {"input": "What is the fee?", "adapter_id": "customer-service", "passages": [{"text": "The fee is HKD 600."}], "stream": True}
+    assert [name for name, _ in events_of(service.staff.post("/v1/generate", body).text)] == ["route", "passages", "sentence", "answer"]
+    assert events_of(service.staff.post("/v1/generate", {**HELLO, "stream": True}).text)[0] == ("token", {"text": " HK", "logprobs": None})
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 60),
+        ({"X-Stainless-Timeout": "600"}, 60),
+        ({"X-Stainless-Timeout": "20"}, 19),
+        ({"X-Stainless-Timeout": "1"}, 0.5),
+        ({"X-Stainless-Timeout": "0"}, 0.5),
+        ({"X-Stainless-Timeout": "-1"}, 60),
+        ({"X-Stainless-Timeout": "soon"}, 60),
+        ({"X-Deadline-Ms": "1500"}, 1.5),
+        ({"X-Deadline-Ms": "90000"}, 60),
+        ({"X-Deadline-Ms": "9000", "X-Stainless-Timeout": "5"}, 4),
+    ],
+)
+def test_the_sooner_deadline_counts(service: Service, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], seconds: float) -> None:
+    service.generator.write = answering("USD 45.00", "USD 45.00")
+    monkeypatch.setattr("assistant.api.deadline.time.monotonic", lambda: 1000.0)
+    for path, body in (("/v1/answers", {"question": ASK, "adapter": "customer-service"}), ("/v1/generate", HELLO)):
+        assert service.http.post(path, json=body, headers={**service.staff.headers, **headers}).status_code == 200
+    assert [options.deadline for options in service.generator.options] == [1000 + seconds] * 2
+
+
+def test_a_deadline_that_is_no_number_is_400(service: Service) -> None:
+    for value in ("soon", "0", "-5"):
+        response = service.http.post("/v1/generate", json=HELLO, headers={**service.staff.headers, "X-Deadline-Ms": value})
+        assert problem(response, 400, "invalid_request")["param"] == "header.x-deadline-ms"
+
+
+def test_an_answer_that_is_cut_at_its_deadline_is_none_and_a_text_says_so(service: Service) -> None:
+    service.generator.write = answering("USD 45.00", "USD 45.00")
+    service.generator.finish_reason = "deadline"
+    refused = service.customer.post("/v1/answers", {"question": ASK, "adapter": "customer-service"})
+    assert "not complete" in problem(refused, 503, "deadline_exceeded")["message"]
+    assert refused.headers["x-should-retry"] == "false"
+    assert 1 <= int(refused.headers["retry-after"]) <= 5
+    assert kinds(service.application)[-1] == "answer.broken_off"
+    events = events_of(service.customer.post("/v1/answers", {"question": ASK, "adapter": "customer-service", "stream": True}).text)
+    assert [name for name, _ in events] == ["route", "passages", "sentence", "error"]
+    assert service.staff.post("/v1/generate", HELLO).json()["finish_reason"] == "deadline"
+
+
+def test_a_service_that_stops_takes_nothing_more(service: Service) -> None:
+    service.app.state.service.stop()
+    response = service.customer.post("/v1/answers", {"question": ASK})
+    problem(response, 503, "stopping")
+    assert response.headers["x-should-retry"] == "true"
+    assert service.http.get("/readyz").status_code == 503
 
 
 def test_an_adapter_of_another_base_model_is_409(service: Service) -> None:

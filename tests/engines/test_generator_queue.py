@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-from core.errors import CallerLeft, Overloaded, Unavailable
-from core.ports import GenerationOptions
+from core.errors import CallerLeft, Overloaded, TooLate, Unavailable
+from core.ports import GenerationOptions, Token
 from core.prompts import Prompt, render
 from core.settings import Generation
 from core.types import AdapterRef, Draft
 from engines.adapter_files import WEIGHTS, read_adapter
+from engines.generation import requests
 from engines.local_generator import LocalGenerator
 from tests.engines.make_adapter import make_adapter
 from tests.engines.tiny import DIGEST, tiny_generator, tiny_model
@@ -56,6 +57,23 @@ def held(generator: LocalGenerator, monkeypatch: pytest.MonkeyPatch) -> Iterator
             go_on.set()
 
 
+class Clock:
+    """What deadlines are looked up on; it stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = time.monotonic()
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(requests, "time", made)
+    return made
+
+
 def write(generator: LocalGenerator, adapter: AdapterRef | None = None, cancelled: threading.Event | None = None) -> Draft:
     *_, draft = generator.generate(PROMPT, adapter, SHORT, cancelled)
     assert isinstance(draft, Draft)
@@ -85,8 +103,8 @@ def test_whoever_waits_and_leaves_is_gone_at_once(generator: LocalGenerator, hel
     assert not held.is_set()  # the model is still at work on another one
 
 
-def likelihoods(generator: LocalGenerator, cancelled: threading.Event | None = None) -> tuple[float, ...]:
-    return generator.label_likelihoods(PROMPT, None, "Rating:", [" low", " high"], SHORT, cancelled)
+def likelihoods(generator: LocalGenerator, cancelled: threading.Event | None = None, options: GenerationOptions = SHORT) -> tuple[float, ...]:
+    return generator.label_likelihoods(PROMPT, None, "Rating:", [" low", " high"], options, cancelled)
 
 
 def test_whoever_left_holds_no_place(generator: LocalGenerator, held: threading.Event) -> None:
@@ -94,11 +112,12 @@ def test_whoever_left_holds_no_place(generator: LocalGenerator, held: threading.
     left = threading.Event()
     for _ in range(2):
         generator.generate(PROMPT, None, SHORT, left)
-    with pytest.raises(Overloaded, match="2 requests wait"):
-        generator.admit()
+    with pytest.raises(Overloaded, match="2 requests wait"), generator.admit():
+        pytest.fail("there is no place")
     left.set()
     assert generator.load_now.waiting == 0
-    generator.admit()
+    with generator.admit():
+        pass
 
 
 def test_whoever_left_is_not_worked_for(generator: LocalGenerator, held: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,6 +166,68 @@ def test_a_request_that_waited_too_long_is_refused() -> None:
     with pytest.raises(Overloaded, match="waited"):
         write(impatient)
     impatient.close()
+
+
+def test_a_deadline_that_passes_in_the_queue_is_told_without_the_model(generator: LocalGenerator, held: threading.Event, clock: Clock) -> None:
+    late = GenerationOptions(3, deadline=clock.now + 60)
+    with background(lambda: list(generator.generate(PROMPT, None, late))) as text, background(lambda: likelihoods(generator, options=late)) as rating:
+        until(lambda: generator.load_now.waiting == 2)
+        clock.now += 61
+        for waiting in (text, rating):
+            error = waiting.exception(PATIENCE)
+            assert isinstance(error, TooLate)
+            assert error.code == "deadline_exceeded"
+    assert not held.is_set()
+    assert generator.load_now.waiting == 0
+
+
+def test_a_text_that_was_begun_ends_at_its_deadline_and_its_slot_is_free(generator: LocalGenerator, clock: Clock) -> None:
+    events = generator.generate(PROMPT, None, GenerationOptions(1000, deadline=clock.now + 60))
+    first = next(events)
+    assert isinstance(first, Token)
+    clock.now += 61
+    *rest, draft = events
+    assert isinstance(draft, Draft)
+    assert draft.finish_reason == "deadline"
+    assert draft.completion_tokens < 1000
+    assert draft.text == first.text + "".join(token.text for token in rest if isinstance(token, Token))
+    until(lambda: generator.load_now.running == 0)
+    assert write(generator).completion_tokens == 3
+
+
+def test_draining_finishes_what_runs_and_fails_what_waits(generator: LocalGenerator, held: threading.Event) -> None:
+    with background(lambda: write(generator)) as waiting:
+        until(lambda: generator.load_now.waiting == 1)
+        generator.drain()
+        error = waiting.exception(PATIENCE)  # before the model has gone on
+        assert isinstance(error, Unavailable)
+        assert error.code == "stopping"
+    with pytest.raises(Unavailable, match="stopping"):
+        write(generator)
+    held.set()
+    assert sum(likelihoods(generator)) == pytest.approx(1.0)  # of an answer whose text is done
+
+
+def test_an_answer_is_finished_before_others_begin_and_whatever_waits(
+    generator: LocalGenerator, held: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[bool] = []
+    start = generator._engine._start
+
+    def noted(request: Any) -> None:
+        started.append(request.finishes)
+        start(request)
+
+    monkeypatch.setattr(generator._engine, "_start", noted)
+    monkeypatch.setattr(generator._engine, "_batch", 1)
+    texts = [generator.generate(PROMPT, None, SHORT) for _ in range(2)]  # the queue is full
+    with background(lambda: likelihoods(generator)) as rating:
+        until(lambda: generator.load_now.waiting == 3)
+        held.set()
+        assert sum(rating.result(PATIENCE)) == pytest.approx(1.0)
+    for text in texts:
+        list(text)
+    assert started == [True, False, False]
 
 
 def test_closing_ends_after_the_request_at_work_and_fails_the_others(generator: LocalGenerator, held: threading.Event) -> None:

@@ -19,7 +19,7 @@ from transformers import AutoTokenizer
 from core.errors import BadInput, Unavailable
 from core.settings import Models
 from core.text.normalise import normalise
-from engines.grammar import MAX_CHARACTERS, MAX_NUMBERS, SourceGrammar, TokenMatcher, allowed_numbers
+from engines.grammar import MAX_CHARACTERS, MAX_NUMBERS, MAX_SCHEMA, SourceGrammar, TokenMatcher, allowed_numbers
 from engines.models import locate
 
 #: 49,152 tokens, and some logits that belong to none
@@ -380,7 +380,13 @@ def test_a_document_that_breaks_the_schema_is_cut(writer: Writer, text: str, wri
 def test_a_schema_that_cannot_be_kept_is_refused(writer: Writer, schema: dict[str, Any], message: str) -> None:
     with pytest.raises(BadInput, match=message) as refused:
         writer.grammar.schema(schema)
-    assert refused.value.param == "schema"
+    assert refused.value.param == "response_format"
+
+
+@pytest.mark.models
+def test_a_schema_that_is_too_long_is_refused(writer: Writer) -> None:
+    with pytest.raises(BadInput, match=f"has 33,00. characters, more than the limit of {MAX_SCHEMA:,}"):
+        writer.grammar.schema({"type": "string", "description": "x" * 32_969})
 
 
 @pytest.mark.models

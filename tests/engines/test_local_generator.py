@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -193,6 +194,85 @@ def test_with_sources_no_other_number_can_be_written(generator: LocalGenerator) 
         bound = text_of(generator, prompt, None, GenerationOptions(24, sources=sources))
         assert set(re.findall(r"\d+(?:\.\d+)?", bound)) <= allowed
         assert bound.strip()
+
+
+def test_log_probabilities_are_those_of_the_whole_forward(generator: LocalGenerator, base: Any, adapters: dict[str, AdapterRef]) -> None:
+    """Of the text that PEFT's own base writes, each token's row of one plain forward; also where the words are Chinese, and where a grammar forbids them."""
+    for prompt, count, sources in ((PROMPTS[1], 3, None), (PROMPTS[0], 0, None), (PROMPTS[2], 2, Sources("", ()))):
+        *events, draft = generator.generate(prompt, None, GenerationOptions(10, logprobs=count, sources=sources))
+        assert isinstance(draft, Draft)
+        found = [one for event in events if isinstance(event, Token) for one in event.logprobs]
+        assert len(found) == draft.completion_tokens
+        assert b"".join(one.content for one in found) == draft.text.encode()
+        ids = [_id_of(generator, one.content) for one in found]
+        start = generator._encoder.encode(prompt).without_adapter
+        with torch.no_grad():
+            rows = torch.log_softmax(base(torch.tensor([start + ids])).logits[0, len(start) - 1 : -1], -1)
+        assert [one.logprob for one in found] == pytest.approx([float(row[token]) for row, token in zip(rows, ids, strict=True)], abs=1e-3)
+        for one, row in zip(found, rows, strict=True):
+            best = row.topk(count)
+            assert [other.content for other in one.alternatives] == [generator._grammar.content(token) for token in best.indices.tolist()]
+            assert [other.logprob for other in one.alternatives] == pytest.approx(best.values.tolist(), abs=1e-3)
+
+
+def _id_of(generator: LocalGenerator, content: bytes) -> int:
+    """The token with these bytes, looked up in the tokenizer's own table."""
+    letters = _byte_letters()
+    return int(generator._tokenizer.get_vocab()["".join(letters[one] for one in content)])
+
+
+def _byte_letters() -> list[str]:
+    """The letters that GPT-2's tokenizers write bytes as (its `bytes_to_unicode`): printable ones as themselves, the others from 256 on."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = iter(range(256, 512))
+    return [chr(one) if one in printable else chr(next(others)) for one in range(256)]
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "card": {"enum": ["Alpha", "贝塔"]},
+        "fee": {"type": "integer", "minimum": 1, "maximum": 999},
+        "notes": {"type": "array", "items": {"type": "string", "maxLength": 12}, "maxItems": 2},
+    },
+    "required": ["card", "fee", "notes"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize("name", [None, "plain", "activated"])
+def test_a_text_by_a_schema_is_a_document_that_it_allows(generator: LocalGenerator, adapters: dict[str, AdapterRef], name: str | None) -> None:
+    asked = render("Give the fee of the Alpha card, USD 45, as JSON.", [], "")
+    for temperature, seed in ((0.0, 0), (1.0, 1), (1.5, 2)):
+        options = GenerationOptions(120, temperature, seed, schema=SCHEMA)
+        *_, draft = generator.generate(asked, adapters[name] if name else None, options)
+        assert isinstance(draft, Draft)
+        assert draft.finish_reason == "stop"
+        document = json.loads(draft.text)
+        assert list(document) == ["card", "fee", "notes"]
+        assert document["card"] in ("Alpha", "贝塔")
+        assert isinstance(document["fee"], int)
+        assert 1 <= document["fee"] <= 999
+        assert len(document["notes"]) <= 2
+        assert all(isinstance(note, str) and len(note) <= 12 for note in document["notes"])
+    with pytest.raises(BadInput, match="uniqueItems"):
+        generator.generate(asked, None, GenerationOptions(schema={"type": "array", "uniqueItems": True}))
+    with generator.admit():  # the place was given back
+        pass
+
+
+def test_a_text_ends_before_its_stop_string(generator: LocalGenerator) -> None:
+    whole = text_of(generator, PROMPTS[2], None, GenerationOptions(24))
+    word = whole.split()[3]
+    *events, draft = generator.generate(PROMPTS[2], None, GenerationOptions(24, stop=(word, "never")))
+    assert isinstance(draft, Draft)
+    assert draft.text == whole[: whole.index(word)] == "".join(event.text for event in events if isinstance(event, Token))
+    assert draft.finish_reason == "stop"
+
+
+def test_sampling_at_almost_no_temperature_is_greedy(generator: LocalGenerator) -> None:
+    for temperature in (1e-320, 1e-30, 1e-3):
+        assert text_of(generator, PROMPTS[2], None, GenerationOptions(12, temperature)) == text_of(generator, PROMPTS[2], None)
 
 
 def test_a_caller_who_leaves_frees_the_model(generator: LocalGenerator) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import anyio
@@ -15,9 +16,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from assistant.answer import Event
+from assistant.answer import LONGEST, Event, Generated
 from assistant.answer import Request as Question
 from assistant.api import problems
+from assistant.api.deadline import Deadline
 from assistant.api.security import Asker, GenerateCaller, demand
 from assistant.api.state import ServiceState, application, state
 from assistant.api.tracing import trace_id
@@ -29,23 +31,30 @@ from assistant.wire import (
     GenerateRequest,
     SearchOut,
     SearchRequest,
+    Tier,
     answer_out,
     generate_out,
     passage_out,
     route_out,
     search_out,
     sentence_out,
+    token_out,
 )
 from core.errors import CallerLeft
+from core.ports import GenerationOptions, Token
 from core.types import Answer, Found, Query, Route, Sentence, Turn
 
 router = APIRouter(prefix="/v1", tags=["answers"])
 
 _T = TypeVar("_T")
+_Sent = Event | Token | Generated
+
+#: lower goes first
+_PRIORITY: Mapping[Tier, int] = {"default": 0, "flex": 1}
 
 
 @router.post("/answers", response_model=AnswerOut)
-async def answers(body: AnswerRequest, caller: Asker, request: Request) -> Response:
+async def answers(body: AnswerRequest, caller: Asker, deadline: Deadline, request: Request) -> Response:
     """Answer a question from the documents that the caller may read. With `stream` the answer comes as server-sent events."""
     service = state(request)
     if not body.use_rag:
@@ -53,9 +62,11 @@ async def answers(body: AnswerRequest, caller: Asker, request: Request) -> Respo
     limit = service.application.settings.service.max_question
     history = checked_history([Turn(turn.role, turn.content) for turn in body.history], limit)
     query = Query(checked_question(body.question, limit), caller, body.as_of or service.application.today(), history)
-    question = Question(query, body.adapter, body.use_rag, body.top_k or service.application.settings.retrieval.top_k)
+    top_k = body.top_k or service.application.settings.retrieval.top_k
+    options = replace(LONGEST, priority=_PRIORITY[body.service_tier], deadline=deadline)
+    question = Question(query, body.adapter, body.use_rag, top_k, options=options)
     if body.stream:
-        return await _stream(service, question, request)
+        return await _stream(service, service.application.assistant.events, question, request)
     return JSONResponse(answer_out(await _answer(service, question, request)).model_dump(mode="json"))
 
 
@@ -72,19 +83,39 @@ def search(body: SearchRequest, caller: Asker, request: Request) -> SearchOut:
 
 
 @router.post("/generate", response_model=AnswerOut | GenerateOut)
-async def generate(body: GenerateRequest, caller: GenerateCaller, request: Request) -> Response:
-    """Generate with a named adapter. With passages the prompt and the checks are those of an answer; without, the text is unchecked."""
+async def generate(body: GenerateRequest, caller: GenerateCaller, deadline: Deadline, request: Request) -> Response:
+    """Generate with a named adapter. With passages the prompt and the checks are those of an answer; without, the text is unchecked. With `stream` it comes
+    as server-sent events."""
     service = state(request)
+    assistant = service.application.assistant
     limit = service.application.settings.service.max_question
     query = Query(checked_question(body.input, limit), caller, service.application.today())
+    options = GenerationOptions(
+        body.max_tokens,
+        temperature=body.temperature,
+        seed=body.seed,
+        stop=tuple(body.stop),
+        priority=_PRIORITY[body.service_tier],
+        deadline=deadline,
+        schema=body.response_format.schema_wanted,
+        logprobs=body.top_logprobs if body.logprobs else None,
+    )
     if body.passages is not None:
         given = checked_passages([(passage.title, passage.text) for passage in body.passages], limit)
-        question = Question(query, body.adapter_id, passages=given, max_tokens=body.max_tokens, seed=body.seed)
+        question = Question(query, body.adapter_id, passages=given, options=options)
+        if body.stream:
+            return await _stream(service, assistant.events, question, request)
         return JSONResponse(answer_out(await _answer(service, question, request)).model_dump(mode="json"))
-    plain = Question(query, body.adapter_id, max_tokens=body.max_tokens, seed=body.seed)
+    plain = Question(query, body.adapter_id, options=options)
+    if body.stream:
+        return await _stream(service, assistant.writing, plain, request)
     cancelled = threading.Event()
-    done = await _watched(request, service, cancelled, lambda: service.application.assistant.generate(plain, cancelled))
-    return JSONResponse(generate_out(done.audit_id, done.route, done.draft).model_dump(mode="json"))
+    done = await _watched(request, service, cancelled, lambda: assistant.generate(plain, cancelled))
+    return JSONResponse(_generated(done, plain).model_dump(mode="json"))
+
+
+def _generated(done: Generated, asked: Question) -> GenerateOut:
+    return generate_out(done.audit_id, done.route, done.draft, None if asked.options.logprobs is None else done.logprobs)
 
 
 async def _answer(service: ServiceState, question: Question, request: Request) -> Answer:
@@ -119,23 +150,24 @@ async def _watched(request: Request, service: ServiceState, cancelled: threading
     return outcome[0]
 
 
-async def _stream(service: ServiceState, question: Question, request: Request) -> Response:
+async def _stream(service: ServiceState, work: Callable[[Question, threading.Event], Iterator[_Sent]], question: Question, request: Request) -> Response:
     """Server-sent events. What fails before the first event is an ordinary error response."""
     cancelled = threading.Event()
-    events = service.application.assistant.events(question, cancelled)
+    events = work(question, cancelled)
     first = await _watched(request, service, cancelled, lambda: next(events))
     if cancelled.is_set():
         events.close()  # type: ignore[attr-defined]
         raise CallerLeft("the caller left")
-    return _Stream(service, request, cancelled, first, events)
+    return _Stream(service, request, question, cancelled, first, events)
 
 
 class _Stream(StreamingResponse):
     """The events of one answer. However the response ends, the work ends with it; after an error the body breaks off, since one that ends counts as whole."""
 
-    def __init__(self, service: ServiceState, request: Request, cancelled: threading.Event, first: Event, events: Iterator[Event]) -> None:
+    def __init__(self, service: ServiceState, request: Request, question: Question, cancelled: threading.Event, first: _Sent, events: Iterator[_Sent]) -> None:
         self._service = service
         self._request = request
+        self._question = question
         self._cancelled = cancelled
         self._first = first
         self._events = events
@@ -154,12 +186,12 @@ class _Stream(StreamingResponse):
                 await to_thread.run_sync(self._end)
 
     async def _body(self) -> AsyncIterator[bytes]:
-        event: Event | None = self._first
+        event: _Sent | None = self._first
         try:
             while event is not None:
                 if isinstance(event, Answer):
                     self._service.metrics.count(event)
-                yield _event(event)
+                yield _event(event, self._question)
                 event = await to_thread.run_sync(_next, self._events, limiter=self._service.threads, abandon_on_cancel=True)
         except Exception as error:
             self._failed = True
@@ -171,11 +203,11 @@ class _Stream(StreamingResponse):
             self._events.close()  # type: ignore[attr-defined]
 
 
-def _next(events: Iterator[Event]) -> Event | None:
+def _next(events: Iterator[_Sent]) -> _Sent | None:
     return next(events, None)
 
 
-def _event(event: Event) -> bytes:
+def _event(event: _Sent, asked: Question) -> bytes:
     match event:
         case Route():
             return _sse("route", route_out(event).model_dump(mode="json"))
@@ -187,6 +219,10 @@ def _event(event: Event) -> bytes:
             return _sse("sentence", sentence_out(event).model_dump(mode="json"))
         case Answer():
             return _sse("answer", answer_out(event).model_dump(mode="json"))
+        case Token():
+            return _sse("token", token_out(event, with_logprobs=asked.options.logprobs is not None).model_dump(mode="json"))
+        case Generated():
+            return _sse("answer", _generated(event, asked).model_dump(mode="json"))
 
 
 def _sse(name: str, document: dict[str, Any]) -> bytes:

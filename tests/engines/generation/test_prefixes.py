@@ -66,6 +66,44 @@ def test_what_is_longest_unused_goes_first_and_the_limit_holds() -> None:
     assert cache.nbytes == 0
 
 
+def test_what_was_used_more_stays_until_it_has_aged() -> None:
+    """Room for three blocks of two tokens. Worked out by hand: a block's worth is its uses beside the worth of the block that went last."""
+    cache = PrefixCache(6 * BYTES)
+    for tokens in ([1, 1], [1, 1], [1, 1], [2, 2], [2, 2], [3, 3]):
+        insert(cache, "a", tokens)
+    assert worths(cache) == {1: 3, 2: 2, 3: 1}
+    insert(cache, "a", [4, 4])  # 3 goes, worth 1; 4 came while nothing had gone
+    assert worths(cache) == {1: 3, 2: 2, 4: 1}
+    insert(cache, "a", [5, 5])  # 4 goes; 5 is one use beside the 1 that went
+    assert worths(cache) == {1: 3, 2: 2, 5: 2}
+    insert(cache, "a", [6, 6])  # 2 goes before 5, which is worth the same and was used later
+    assert worths(cache) == {1: 3, 5: 2, 6: 2}
+    insert(cache, "a", [7, 7])
+    insert(cache, "a", [8, 8])  # 5 and 6 went, and with them the age is 2
+    assert worths(cache) == {1: 3, 7: 3, 8: 3}
+    insert(cache, "a", [9, 9])  # 1 was asked for more often than any other, but long ago
+    assert worths(cache) == {7: 3, 8: 3, 9: 3}
+
+
+def worths(cache: PrefixCache) -> dict[int, int]:
+    return {node.tokens[0]: node.worth for node in everything(cache._roots[Namespace("a")]) if node.tokens}
+
+
+def test_uses_that_count_are_few() -> None:
+    cache = PrefixCache(2 * BYTES)
+    for _ in range(100):
+        insert(cache, "a", [1])
+    assert worths(cache) == {1: 8}
+
+
+def test_what_came_just_now_stays_even_beside_what_is_worth_more() -> None:
+    cache = PrefixCache(2 * BYTES)
+    for tokens in ([1], [1], [2], [2]):
+        insert(cache, "a", tokens)
+    insert(cache, "a", [3])
+    assert worths(cache) == {2: 2, 3: 1}
+
+
 def test_without_room_nothing_is_kept() -> None:
     cache = PrefixCache(0)
     insert(cache, "a", [1, 2])

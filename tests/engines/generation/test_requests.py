@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import time
+
 import pytest
 
-from core.errors import Overloaded, Unavailable
+from core.errors import Overloaded, TooLate, Unavailable
 from core.ports import GenerationOptions
 from engines.chat import EncodedPrompt
 from engines.generation.requests import Request, Waiting
 
 
-def request(caller: str, priority: int = 0, length: int = 1) -> Request:
-    return Request(EncodedPrompt([0] * length, [], [], []), None, GenerationOptions(caller=caller, priority=priority))
+def request(caller: str, priority: int = 0, length: int = 1, deadline: float | None = None) -> Request:
+    return Request(EncodedPrompt([0] * length, [], [], []), None, GenerationOptions(caller=caller, priority=priority, deadline=deadline))
+
+
+def scoring(caller: str) -> Request:
+    """Of the probabilities of labels behind a text."""
+    return Request(EncodedPrompt([0], [], [], []), None, GenerationOptions(caller=caller), labels=[[1], [2]])
 
 
 def order(waiting: Waiting) -> list[str]:
@@ -58,10 +66,75 @@ def test_places_and_closing() -> None:
     waiting = Waiting(1, 30)
     first = request("a")
     waiting.put(first)
-    with pytest.raises(Overloaded, match="1 requests wait"):
-        waiting.put(request("b"))
+    with pytest.raises(Overloaded, match="1 requests wait"), waiting.place():
+        pytest.fail("there is no place")
     waiting.close()
     assert isinstance(first.events.get_nowait(), Unavailable)
+    with pytest.raises(Unavailable, match="stopping"), waiting.place():
+        pytest.fail("nobody is let in")
     with pytest.raises(Unavailable, match="stopping"):
-        waiting.admit()
+        waiting.put(scoring("a"))
     assert waiting.take(lambda _: True, wait=True) is None
+
+
+def test_a_place_is_held_while_a_request_is_made_ready() -> None:
+    waiting = Waiting(1, 30)
+    with waiting.place(), pytest.raises(Overloaded), waiting.place():
+        pytest.fail("there is one place")
+    with waiting.place():  # it was given back, though nobody waits in it
+        waiting.put(request("a"))
+    with pytest.raises(Overloaded), waiting.place():
+        pytest.fail("somebody waits in it")
+    assert waiting.take(lambda _: True, wait=False) is not None
+    with waiting.place():
+        pass
+
+
+def test_what_finishes_an_answer_needs_no_place_and_goes_first() -> None:
+    waiting = Waiting(2, 30)
+    for one in (request("first", priority=-5), request("second"), scoring("third")):
+        waiting.put(one)
+    assert order(waiting) == ["third", "first", "second"]
+
+
+def test_draining_lets_answers_be_finished_and_nothing_begin() -> None:
+    waiting = Waiting(8, 30)
+    begins, finishes = request("a"), scoring("a")
+    waiting.put(begins)
+    waiting.put(finishes)
+    waiting.drain()
+    told = begins.events.get_nowait()
+    assert isinstance(told, Unavailable)
+    assert told.code == "stopping"
+    with pytest.raises(Unavailable, match="stopping"):
+        waiting.put(request("b"))
+    waiting.put(scoring("b"))
+    assert finishes.events.empty()
+    assert order(waiting) == ["a", "b"]
+    assert not waiting.closed
+
+
+def test_who_is_late_holds_no_place_and_is_not_taken() -> None:
+    """The deadline has passed, or the longest wait: by the clock of those who ask, so that nothing has to happen first."""
+    now = time.monotonic()
+    waiting = Waiting(2, 30)
+    in_time, late = request("in time", deadline=now + 3600), request("late", deadline=now)
+    waiting.put(late)
+    waiting.put(in_time)
+    assert len(waiting) == 1
+    assert isinstance(late.given_up(), TooLate)
+    assert order(waiting) == ["in time"]
+    patient = Waiting(2, 0)
+    waited = request("waited")
+    patient.put(waited)
+    assert "waited 0 s" in str(waited.given_up())
+    assert order(patient) == []
+
+
+def test_whoever_is_taken_has_waited_long_enough() -> None:
+    waiting = Waiting(2, 3600)
+    taken = request("a")
+    waiting.put(taken)
+    assert taken.start_by < math.inf
+    assert waiting.take(lambda _: True, wait=False) is taken
+    assert taken.start_by == math.inf
