@@ -273,6 +273,9 @@ class Engine:
         if request.matcher is not None:
             logits = request.matcher.constrain(logits)
         token = _choose(logits, request.options.temperature, one.random)
+        if request.forced is not None:
+            self._force(one, request.forced, token)
+            return
         if token in self._end_tokens:
             self._end(one, "stop")
             return
@@ -283,6 +286,15 @@ class Engine:
         request.events.put(token)
         if one.written >= request.options.max_tokens:
             self._end(one, "length")
+
+    def _force(self, one: _Running, forced: Sequence[int], chosen: int) -> None:
+        """Tell what was chosen and go on with what is given, in the same steps in which it would write."""
+        one.request.events.put(chosen)
+        if one.written == len(forced):
+            self._end(one, "length")
+            return
+        one.tokens.append(forced[one.written])
+        one.written += 1
 
     def _end(self, one: _Running, reason: str) -> None:
         one.request.events.put(Ended(reason))  # type: ignore[arg-type]

@@ -25,7 +25,10 @@ class Ended:
 
 @dataclass(eq=False)
 class Request:
-    """One piece of work. Its events are token ids and an :class:`Ended`, or log-probabilities where ``labels`` are given, or an exception."""
+    """One piece of work. Its events are token ids and an :class:`Ended`, or log-probabilities where ``labels`` are given, or an exception.
+
+    Where ``forced`` is given these tokens are written one after another, and the events are what would have been chosen in their places and behind them.
+    """
 
     prompt: EncodedPrompt
     adapter: LoadedAdapter | None
@@ -34,6 +37,7 @@ class Request:
     before: Sequence[int] = ()
     labels: Sequence[Sequence[int]] = ()
     matcher: TokenMatcher | None = None
+    forced: Sequence[int] | None = None
     events: SimpleQueue[Any] = field(default_factory=SimpleQueue)
     queued_at: float = field(default_factory=time.monotonic)
     closed: bool = False  # nobody reads the events any more
