@@ -8,9 +8,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from core.errors import Unavailable
+
+if TYPE_CHECKING:
+    import torch
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -29,12 +32,12 @@ _MAX_HEADER = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class AdapterFiles:
-    """``lora`` are the arguments of PEFT's LoraConfig; ``digest`` is over configuration and weights."""
+    """``lora`` are the arguments of PEFT's LoraConfig; ``digest`` is over configuration and ``weights``: those that were read, whatever lies on disk by now."""
 
     kind: Literal["alora", "lora"]
     lora: Mapping[str, Any]
     invocation: tuple[int, ...]
-    weights: Path
+    weights: Mapping[str, torch.Tensor]
     digest: str
     base_digest: str
     manifest: Mapping[str, Any]
@@ -44,28 +47,35 @@ def read_adapter(folder: Path) -> AdapterFiles:
     """Read and check an adapter folder.
 
     Raises:
-        Unavailable: a file too many or too few, a configuration key or value that is not allowed, or weights that are all zero or not numbers.
+        Unavailable: a file too many or too few, or one that goes while it is read; a configuration key or value that is not allowed, or weights that are
+            all zero or not numbers.
     """
+    try:
+        return _read(folder)
+    except OSError as error:
+        raise Unavailable(f"adapter {folder} cannot be read: {error}", code="adapter_unreadable") from error
+
+
+def _read(folder: Path) -> AdapterFiles:
+    """Each file is read once: what is checked, digested and used must be the same bytes, also where the folder is replaced meanwhile."""
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if names != {CONFIG, WEIGHTS, MANIFEST}:
         raise Unavailable(
             f"an adapter folder holds {CONFIG}, {WEIGHTS} and {MANIFEST}; {folder} holds {', '.join(sorted(names)) or 'nothing'}", code="adapter_unreadable"
         )
+    content = {name: (folder / name).read_bytes() for name in sorted(names)}
     try:
-        config: dict[str, Any] = json.loads((folder / CONFIG).read_text("utf8"))
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text("utf8"))
+        config: dict[str, Any] = json.loads(content[CONFIG].decode("utf8"))
+        manifest: dict[str, Any] = json.loads(content[MANIFEST].decode("utf8"))
         base_digest = str(manifest["base"]["digest"])
     except (ValueError, KeyError, TypeError) as error:
         raise Unavailable(f"adapter {folder}: {error!r}", code="adapter_unreadable") from error
     _refuse_config(folder, config)
-    weights = folder / WEIGHTS
-    _refuse_weights(weights, config["r"])
-    digest = hashlib.sha256()
-    for name in (CONFIG, WEIGHTS):
-        digest.update((folder / name).read_bytes())
+    weights = _weights(folder / WEIGHTS, content[WEIGHTS], config["r"])
+    digest = hashlib.sha256(content[CONFIG] + content[WEIGHTS]).hexdigest()
     invocation = tuple(config.get("alora_invocation_tokens") or ())
     lora = {key: config[key] for key in _LORA_KEYS if key in config}
-    return AdapterFiles("alora" if invocation else "lora", lora, invocation, weights, digest.hexdigest(), base_digest, manifest)
+    return AdapterFiles("alora" if invocation else "lora", lora, invocation, weights, digest, base_digest, manifest)
 
 
 def _refuse_config(folder: Path, config: Any) -> None:
@@ -91,25 +101,26 @@ def _refuse_config(folder: Path, config: Any) -> None:
             raise Unavailable(f"adapter {folder}: the configuration sets {key} to {value!r}, which is not supported", code="adapter_unreadable")
 
 
-def _refuse_weights(path: Path, rank: int) -> None:
+def _weights(path: Path, content: bytes, rank: int) -> dict[str, torch.Tensor]:
+    """The tensors of a file, checked."""
     import torch
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
+    from safetensors.torch import load
 
-    with path.open("rb") as file:
-        header = int.from_bytes(file.read(8), "little")
+    header = int.from_bytes(content[:8], "little")
     if header > _MAX_HEADER:
         raise Unavailable(f"{path}: a header of {header} bytes is over the limit of {_MAX_HEADER}", code="adapter_unreadable")
-    largest = {".lora_A.": 0.0, ".lora_B.": 0.0}
     try:
-        with safe_open(path, framework="pt") as tensors:
-            for name in tensors.keys():  # noqa: SIM118, not a mapping
-                tensor = tensors.get_tensor(name)
-                if tensor.ndim != 2 or rank not in tensor.shape or not torch.isfinite(tensor).all():
-                    raise Unavailable(f"{path}: {name} has shape {tuple(tensor.shape)}, expected rank {rank} and finite numbers", code="adapter_unreadable")
-                for part in largest:
-                    if part in name:
-                        largest[part] = max(largest[part], float(tensor.abs().max()))
-    except SafetensorError as error:
-        raise Unavailable(f"{path}: {error}", code="adapter_unreadable") from error
+        weights: dict[str, torch.Tensor] = load(content)
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:  # the latter for a number format that torch lacks, and for no data at all
+        raise Unavailable(f"{path}: {error!r}", code="adapter_unreadable") from error
+    largest = {".lora_A.": 0.0, ".lora_B.": 0.0}
+    for name, tensor in weights.items():
+        if tensor.ndim != 2 or rank not in tensor.shape or not torch.isfinite(tensor).all():
+            raise Unavailable(f"{path}: {name} has shape {tuple(tensor.shape)}, expected rank {rank} and finite numbers", code="adapter_unreadable")
+        for part in largest:
+            if part in name:
+                largest[part] = max(largest[part], float(tensor.abs().max()))
     if not all(largest.values()):
         raise Unavailable(f"{path}: all weights are zero, so the adapter would change nothing", code="adapter_no_op")
+    return weights

@@ -153,6 +153,26 @@ class LocalGenerator:
         """Take no more requests, and tell those that wait so. What runs is finished."""
         self._waiting.drain()
 
+    def written(self, prompt: Prompt, adapter: AdapterRef | None, options: GenerationOptions) -> list[int | None]:
+        """The token ids of a text, None at its end where it was not cut off. Raises like :meth:`generate`."""
+        with self.admit():
+            request = self._checked(Request(self._encoder.encode(prompt), self._adapter(adapter), options), options.max_tokens)
+            self._waiting.put(request)
+        *tokens, ended = self._events(request)
+        return [*tokens, None] if ended.reason == "stop" else tokens
+
+    def best_tokens(self, prompt: Prompt, adapter: AdapterRef | None, text: Sequence[int | None]) -> list[int | None]:
+        """For each token of a text as :meth:`written` gives it the one that this model would have written behind those before it.
+
+        They are found in steps of one token, since how a mode computes may depend on how many a step reads. Raises like :meth:`generate`.
+        """
+        forced = [token for token in text[:-1] if token is not None]
+        with self.admit():
+            request = Request(self._encoder.encode(prompt), self._adapter(adapter), GenerationOptions(max(len(forced), 1)), forced=forced)
+            self._waiting.put(self._checked(request, len(forced)))
+        *tokens, _ = self._events(request)
+        return [None if token in self._ends else token for token in tokens]
+
     def close(self) -> None:
         """End the engine thread after what it works on; those that wait are told so."""
         self._waiting.close()

@@ -1,4 +1,4 @@
-"""`bankassist eval`: what the adapters add, whether answers follow the documents, routing, evidence, and what the checks see."""
+"""`bankassist eval`: what the adapters add, whether answers follow the documents, routing, evidence, what the checks see, and whether a fast mode is faithful."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ from rich.table import Table
 
 from core.cli import DONE, FAILED, Json, console, environment, errors, print_json, progress
 from core.errors import BadInput
+from core.settings import Settings
+
+#: seconds
+_PATIENCE = 86_400.0
 
 AtOnce = Annotated[int, typer.Option(min=1, max=64, help="Questions asked at once: faster; in bf16 a word may then differ, rarely.")]
 Data = Annotated[Path | None, typer.Option(help="Folder with squad2/, cmrc2018/ and tatqa_dev.json; without it only the sample bank is asked.")]
@@ -33,6 +37,7 @@ def register(app: typer.Typer) -> None:
     commands.command("tables")(_tables)
     commands.command("checks")(_checks)
     commands.command("answers")(_answers)
+    commands.command("fidelity")(_fidelity)
 
 
 def _adapters(
@@ -66,7 +71,8 @@ def _adapters(
         with sample_bank(seed, settings, models, Path(folder)) as application:
             registry = application.parts.catalogue.adapters
             sets = table.bank_items(application, seed, bank_count) if bank_count else {}
-            total = (3 if sources_only else 2) * (sum(map(len, sets.values())) + sum(map(len, outside.values()))) + (4 * table.LOANS if bank_count else 0)
+            arm_count = 3 if sources_only else 2
+            total = arm_count * (sum(map(len, sets.values())) + sum(map(len, outside.values())) + (2 * table.LOANS if bank_count else 0))
             with progress("answers", total) as advance:
                 compare = partial(table.compare, application=application, advance=advance, at_once=at_once, sources_only=sources_only)
                 arms = [compare({name: items}, adapter=registry.get(name.split(", ")[1]).ref) for name, items in sets.items()]
@@ -76,12 +82,14 @@ def _adapters(
                     if answers is not None:
                         with answers.open("a", encoding="utf8") as file:
                             file.writelines(f"{json.dumps(line, ensure_ascii=False)}\n" for line in table.answers(row))
-                loans = table.compare_loans(application, seed, advance, at_once=at_once) if bank_count else []
+                loans = table.compare_loans(application, seed, advance, at_once=at_once, sources_only=sources_only) if bank_count else []
             adapters = {info.ref.name: str(info.ref) for info in registry.all() if info.state == "active"}
+    bound = table.bound_against_free(rows)
     if as_json:
-        print_json({"seed": seed, "adapters": adapters, **table.document(rows, loans)})
+        print_json({"seed": seed, "adapters": adapters, **table.document(rows, loans), "sources_only": [one.document for one in bound]})
         return
     _print_rows(rows)
+    _print_bound(bound)
     _print_loans(loans)
 
 
@@ -96,7 +104,23 @@ def _print_rows(rows: list[Any]) -> None:
     console.print(table)
 
 
+def _print_bound(rows: list[Any]) -> None:
+    if not rows:
+        return
+    table = Table("sources only", "n", "other text", "token F1", "95% interval", "holds answer", "wrong number", "p", "refused", "p", box=None)
+    for row in rows:
+        low, high = row.f1_interval
+        marks = [f"{one.first} to {one.second}" for one in (row.holds, row.invented, row.refused)]
+        table.add_row(
+            row.set, str(row.count), str(row.changed), f"{row.f1:+.3f}", f"{low:+.3f} to {high:+.3f}",
+            marks[0], marks[1], f"{row.invented.chance:.2f}", marks[2], f"{row.refused.chance:.2f}",
+        )  # fmt: skip
+    console.print(table)
+
+
 def _print_loans(rows: list[Any]) -> None:
+    if not rows:
+        return
     table = Table("loan applications", "arm", "n", "rating proposed", "rating right", "wrong and not noticed", "corrected", box=None)
     for row in rows:
         table.add_row(row.language, row.arm, str(row.count), _share(row.proposed), _share(row.right), str(row.wrong), str(row.corrected))
@@ -294,11 +318,48 @@ def _evidence(
     console.print(table)
 
 
+def _fidelity(
+    context: typer.Context,
+    count: Annotated[int, typer.Option(min=1, help="Prompts of each adapter and language, at most.")] = 40,
+    tokens: Annotated[int, typer.Option(min=1, max=1024, help="Longest text.")] = 96,
+    seed: Annotated[int | None, typer.Option(help="Seed of the sample bank; default: one that no training saw.")] = None,
+    at_once: AtOnce = 8,
+    as_json: Json = False,
+) -> None:
+    """How often the number format of the settings writes the token that fp32 writes. Exit code 1 below 99%."""
+    from eval import fidelity
+    from eval.bank import FIRST_SEED
+
+    settings = _patient(environment(context).settings)
+    start = FIRST_SEED if seed is None else seed
+    with progress("prompts, twice each", None) as advance:
+        found = fidelity.measure(settings, start, count, tokens, at_once=at_once, advance=advance, notify=lambda line: errors.print(line))
+    everything = fidelity.total(found.values())
+    if as_json:
+        rows = [{"adapter": adapter, "language": language, **fidelity.document(one)} for (adapter, language), one in found.items()]
+        print_json({"seed": start, "format": fidelity.number_format(settings), "rows": rows, "all": fidelity.document(everything), "goal": fidelity.GOAL})
+    else:
+        table = Table("adapter", "language", "texts", "equal", "tokens", "agreed", "share", "95% interval", box=None)
+        for (adapter, language), one in [*found.items(), (("all", ""), everything)]:
+            low, high = one.interval
+            figures = (one.texts, one.equal, one.tokens, one.agreed)
+            table.add_row(adapter, language, *map(str, figures), f"{one.share:.2%}", f"{low:.2%} to {high:.2%}")
+        console.print(table)
+        verdict = "reached" if everything.share >= fidelity.GOAL else "missed"
+        console.print(f"{fidelity.number_format(settings)} against float32: the goal of {fidelity.GOAL:.0%} is {verdict}")
+    raise typer.Exit(DONE if everything.share >= fidelity.GOAL else FAILED)
+
+
 @contextmanager
 def _models(context: typer.Context) -> Iterator[tuple[Any, Any]]:
     """The settings, and the models loaded once for many banks."""
     from assistant.bootstrap import load_models
 
-    settings = environment(context).settings
+    settings = _patient(environment(context).settings)
     with load_models(settings, lambda line: errors.print(line)) as models:
         yield settings, models
+
+
+def _patient(settings: Settings) -> Settings:
+    """A measurement asks as much as it likes: on a slow machine a question waits, and an hour's work must not end because one waited too long."""
+    return settings.model_copy(update={"generation": settings.generation.model_copy(update={"queue_seconds": _PATIENCE})})

@@ -32,6 +32,16 @@ class Record:
     citations: tuple[int, ...]
     invented: bool
 
+    @property
+    def f1(self) -> float:
+        """Token F1 against the accepted answers; a refusal counts 0."""
+        return 0.0 if self.refused else token_f1(self.text, self.item.answers)
+
+    @property
+    def holds(self) -> bool:
+        """Whether it has an accepted answer in full."""
+        return not self.refused and contains_answer(self.text, self.item.answers)
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -88,8 +98,8 @@ def score(records: Sequence[Record]) -> Scores:
     given = [one for one in records if not one.refused]
     return Scores(
         count=len(records),
-        f1=_mean([0.0 if one.refused else token_f1(one.text, one.item.answers) for one in answerable]),
-        contains=_mean([not one.refused and contains_answer(one.text, one.item.answers) for one in answerable]),
+        f1=_mean([one.f1 for one in answerable]),
+        contains=_mean([one.holds for one in answerable]),
         citation=_mean([not one.refused and bool(one.citations) and set(one.citations) <= one.item.gold for one in answerable]),
         refusal=_mean([one.refused for one in unanswerable]),
         over_refusal=_mean([one.refused for one in answerable]),

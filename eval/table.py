@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from assistant.answer import Request, prompt_passages
+from assistant.answer import Assistant, Request, prompt_passages
 from assistant.bootstrap import Application
 from assistant.ground import CORRECTION
 from assistant.route import Router
@@ -17,6 +18,7 @@ from core.text.places import place_of
 from core.types import AdapterRef, AnswerKind, Principal, Query, Route
 from eval.bank import caller
 from eval.drafts import Record, Scores, drafts, score
+from eval.paired import Interval, mcnemar, mean_difference
 from eval.reading import SETS, ReadingItem
 from eval.together import together
 from examples.samplebank import questions as sample_questions
@@ -26,6 +28,8 @@ from examples.samplebank.loans import applications
 #: applications to rate, per language
 LOANS = 12
 _SEED = 11
+#: behind an adapter's name, the arm that can write only numbers and markers of its sources
+_BOUND = ", sources only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,70 @@ def compare(
     for name, items in sets.items():
         for arm, bound in ((None, False), (adapter, False), *([(adapter, True)] if sources_only else ())):
             found = drafts(items, application.generator, arm, instruction, advance, at_once=at_once, sources_only=bound)
-            yield Row(name, "base" if arm is None else f"{adapter.name}, sources only" if bound else adapter.name, tuple(found))
+            yield Row(name, "base" if arm is None else f"{adapter.name}{_BOUND}" if bound else adapter.name, tuple(found))
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """How many answers of the free adapter have something, how many of the bound one, and of one of them only."""
+
+    first: int
+    second: int
+    only_first: int
+    only_second: int
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[bool, bool]]) -> Marks:
+        counts = Counter(pairs)
+        return cls(counts[True, True] + counts[True, False], counts[True, True] + counts[False, True], counts[True, False], counts[False, True])
+
+    @property
+    def chance(self) -> float:
+        return mcnemar(self.only_first, self.only_second)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundRow:
+    """One set, an adapter bound to its sources against the same one free: texts that differ; the mean change of token F1 over answerable questions and its
+    interval; answers that hold an accepted one, that have a number of no passage, and refusals."""
+
+    set: str
+    count: int
+    changed: int
+    f1: float
+    f1_interval: Interval
+    holds: Marks
+    invented: Marks
+    refused: Marks
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return asdict(self) | {"invented_p": self.invented.chance, "refused_p": self.refused.chance}
+
+
+def bound_against_free(rows: Sequence[Row]) -> list[BoundRow]:
+    """Question by question what ``sources_only`` changes; nothing where it was not asked for."""
+    free = {(row.set, row.arm): row for row in rows}
+    pairs = [(free[row.set, row.arm.removesuffix(_BOUND)], row) for row in rows if row.arm.endswith(_BOUND)]
+    found = [_bound(row.set, first.records, row.records) for first, row in pairs]
+    if len(pairs) > 1:
+        found.append(_bound("all", [one for first, _ in pairs for one in first.records], [one for _, row in pairs for one in row.records]))
+    return found
+
+
+def _bound(name: str, free: Sequence[Record], bound: Sequence[Record]) -> BoundRow:
+    pairs = list(zip(free, bound, strict=True))
+    f1, interval = mean_difference([two.f1 - one.f1 for one, two in pairs if one.item.answers])
+    return BoundRow(
+        name,
+        len(pairs),
+        sum(one.text != two.text for one, two in pairs),
+        f1,
+        interval,
+        Marks.of((one.holds, two.holds) for one, two in pairs),
+        Marks.of((one.invented, two.invented) for one, two in pairs),
+        Marks.of((one.refused, two.refused) for one, two in pairs),
+    )
 
 
 @dataclass(frozen=True)
@@ -125,10 +192,14 @@ class _WithoutAdapter:
         return replace(self.router.route(question, principal, wanted), adapter=None)
 
 
-def compare_loans(application: Application, seed: int, advance: Callable[[], None] = lambda: None, *, at_once: int = 1) -> list[LoanRow]:
-    """Loan applications through the whole path of the loan-risk task, by the bare base model and by the adapter."""
-    whole = application.assistant
-    arms = {"base": replace(whole, router=_WithoutAdapter(whole.router)), "loan-risk": whole}  # type: ignore[arg-type]
+def compare_loans(
+    application: Application, seed: int, advance: Callable[[], None] = lambda: None, *, at_once: int = 1, sources_only: bool = False
+) -> list[LoanRow]:
+    """Loan applications through the whole path of the loan-risk task, by the bare base model and by the adapter; the third arm as in :func:`compare`."""
+    free = _binding(application.assistant, "loan-risk", bound=False)
+    arms = {"base": replace(free, router=_WithoutAdapter(free.router)), "loan-risk": free}  # type: ignore[arg-type]
+    if sources_only:
+        arms[f"loan-risk{_BOUND}"] = _binding(free, "loan-risk", bound=True)
     rows = []
     for language in ("en", "zh"):
         cases = applications(Facts.draw(seed), language, LOANS)
@@ -142,6 +213,13 @@ def compare_loans(application: Application, seed: int, advance: Callable[[], Non
                 corrected += rating is not None and any(check.name == CORRECTION for sentence in answer.sentences for check in sentence.checks)
             rows.append(LoanRow(language, arm, len(cases), proposed / len(cases), right / len(cases), proposed - right, corrected))
     return rows
+
+
+def _binding(assistant: Assistant, name: str, *, bound: bool) -> Assistant:
+    """The same, except for what a task says about numbers that no source has."""
+    task = assistant.tasks[name]
+    changed = task.model_copy(update={"grounding": task.grounding.model_copy(update={"sources_only": bound})})
+    return replace(assistant, tasks={**assistant.tasks, name: changed})
 
 
 def document(rows: Sequence[Row], loans: Sequence[LoanRow]) -> dict[str, Any]:

@@ -272,6 +272,9 @@ class Engine:
             return
         allowed = logits if request.matcher is None else request.matcher.constrain(logits)
         token = _choose(allowed, request.options.temperature, one.random)
+        if request.forced is not None:
+            self._force(one, request.forced, token)
+            return
         if token in self._end_tokens:
             self._end(one, "stop")
             return
@@ -282,6 +285,15 @@ class Engine:
         request.events.put(token if request.options.logprobs is None else _scored(token, logits, request.options.logprobs))
         if one.written >= request.options.max_tokens:
             self._end(one, "length")
+
+    def _force(self, one: _Running, forced: Sequence[int], chosen: int) -> None:
+        """Tell what was chosen and go on with what is given, in the same steps in which it would write."""
+        one.request.events.put(chosen)
+        if one.written == len(forced):
+            self._end(one, "length")
+            return
+        one.tokens.append(forced[one.written])
+        one.written += 1
 
     def _end(self, one: _Running, reason: str) -> None:
         one.request.events.put(Ended(reason))  # type: ignore[arg-type]

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
-from safetensors.torch import load_file
 
 from core.errors import BankassistError, Unavailable
 from core.prompts import FORM
@@ -87,7 +86,7 @@ def _modules(adapter: AdapterRef, files: AdapterFiles, skeleton: Any) -> dict[st
     # when it acts is the engine's to keep: for PEFT every adapter is a plain one
     model = PeftModel(skeleton, LoraConfig(task_type="CAUSAL_LM", inference_mode=True, **files.lora), low_cpu_mem_usage=True)
     expected = get_peft_model_state_dict(model, save_embedding_layers=False)
-    weights = load_file(files.weights)
+    weights = files.weights
     if unknown := sorted(weights.keys() - expected.keys()):
         raise Unavailable(f"adapter {adapter} has weights for modules that the base model lacks: {unknown[0]}", code="adapter_wrong_base")
     if missing := sorted(expected.keys() - weights.keys()):

@@ -38,7 +38,10 @@ class Ended:
 @dataclass(eq=False)
 class Request:
     """One piece of work. Its events are token ids, or :class:`Scored` ones, and an :class:`Ended`; or log-probabilities where ``labels`` are given; or an
-    exception."""
+    exception.
+
+    Where ``forced`` is given these tokens are written one after another, and the events are what would have been chosen in their places and behind them.
+    """
 
     prompt: EncodedPrompt
     adapter: LoadedAdapter | None
@@ -47,6 +50,7 @@ class Request:
     before: Sequence[int] = ()
     labels: Sequence[Sequence[int]] = ()
     matcher: TokenMatcher | None = None
+    forced: Sequence[int] | None = None
     events: SimpleQueue[Any] = field(default_factory=SimpleQueue)
     queued_at: float = 0.0  # with start_by the queue's to set
     start_by: float = math.inf

@@ -43,7 +43,7 @@ def test_what_peft_writes_is_read(tmp_path: Path) -> None:
     found = read_adapter(folder)
     assert (found.kind, found.invocation, found.base_digest, found.manifest["name"]) == ("lora", (), "b" * 64, "合规")
     assert dict(found.lora) == {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj"], "use_rslora": False, "fan_in_fan_out": False}
-    assert found.weights == folder / WEIGHTS
+    assert {name: tensor.tolist() for name, tensor in found.weights.items()} == {name: tensor.tolist() for name, tensor in TENSORS.items()}
     assert found.digest == hashlib.sha256((folder / CONFIG).read_bytes() + (folder / WEIGHTS).read_bytes()).hexdigest()
 
 
@@ -139,6 +139,11 @@ def test_weights_that_are_no_lora_weights_are_refused(tmp_path: Path, tensors: d
             "adapter_model.safetensors",
             id="shape that overflows",
         ),
+        pytest.param(
+            _header(json.dumps({A: {"dtype": "F8_E8M0", "shape": [4, 8], "data_offsets": [0, 32]}}).encode()) + bytes(32),
+            "adapter_model.safetensors",
+            id="a number format of scales",
+        ),
     ],
 )
 def test_a_file_that_is_no_safetensors_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
@@ -176,3 +181,21 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path, change: Callable[[Pa
 
 def test_no_folder_is_refused(tmp_path: Path) -> None:
     assert "holds nothing" in refusal(tmp_path / "gone").message
+
+
+def test_what_is_replaced_later_stays_as_it_was_read(tmp_path: Path) -> None:
+    """Else the weights of one version would go by the digest of another."""
+    folder = adapter(tmp_path / "a")
+    found = read_adapter(folder)
+    save_file({A: torch.ones(4, 8) * 7, B: torch.ones(6, 4) * 7}, folder / WEIGHTS)
+    assert float(found.weights[A].max()) == 1.0
+    assert read_adapter(folder).digest != found.digest
+
+
+def test_a_file_that_goes_while_the_folder_is_read_is_refused(tmp_path: Path) -> None:
+    folder = adapter(tmp_path / "a")
+    (folder / WEIGHTS).unlink()
+    (folder / WEIGHTS).symlink_to(folder / "gone")  # its name is still there
+    refused = refusal(folder)
+    assert refused.code == "adapter_unreadable"
+    assert "cannot be read" in refused.message

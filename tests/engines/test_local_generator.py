@@ -142,6 +142,35 @@ def test_likelihoods_are_those_of_the_whole_forward(generator: LocalGenerator, b
         assert sum(found) == pytest.approx(1.0)
 
 
+def test_the_best_tokens_behind_a_text_are_those_of_the_whole_forward(generator: LocalGenerator, base: Any, adapters: dict[str, AdapterRef]) -> None:
+    """Behind what it would write itself, and behind a text of somebody else's."""
+    foreign: list[int | None] = [*generator._encoder.text("The fee of 贝塔卡 is unknown, they say"), None]
+    for name in (None, "plain"):
+        adapter = adapters[name] if name else None
+        own = generator.written(PROMPTS[0], adapter, SHORT)
+        assert generator.best_tokens(PROMPTS[0], adapter, own) == own
+        model: Any = PeftModel.from_pretrained(base, adapter.path).eval() if adapter else base
+        encoded = generator._encoder.encode(PROMPTS[0])
+        start = list(encoded.all if adapter else encoded.without_adapter)
+        with torch.no_grad():
+            rows = model(torch.tensor([start + [token for token in foreign if token is not None]])).logits[0, len(start) - 1 :]
+        if adapter:
+            model.unload()
+        expected = [None if int(token) in generator._ends else int(token) for token in rows.argmax(-1)]
+        assert generator.best_tokens(PROMPTS[0], adapter, foreign) == expected
+        assert generator.best_tokens(PROMPTS[0], adapter, [None]) == expected[:1]
+
+
+def test_a_text_that_ends_is_written_with_its_end(generator: LocalGenerator) -> None:
+    prompt = render("Say yes.", [], "")
+    *_, draft = generator.generate(prompt, None, GenerationOptions(200))
+    assert isinstance(draft, Draft)
+    tokens = generator.written(prompt, None, GenerationOptions(200))
+    assert (draft.finish_reason, tokens[-1], None in tokens[:-1]) == ("stop", None, False)
+    assert generator._tokenizer.decode(tokens[:-1], skip_special_tokens=True) == draft.text
+    assert len(generator.written(prompt, None, GenerationOptions(2))) == 2
+
+
 def test_only_an_adapter_s_answer_begins_with_the_question(generator: LocalGenerator, adapters: dict[str, AdapterRef]) -> None:
     question = "贝塔卡的年费是多少？"
     encoded = generator._encoder.encode(render(question, PASSAGES, ""))

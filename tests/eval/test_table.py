@@ -8,7 +8,7 @@ from core.prompts import NOT_FOUND, PromptPassage
 from core.types import AdapterRef, Principal, Route
 from eval.drafts import record
 from eval.reading import ReadingItem
-from eval.table import Row, _WithoutAdapter, answers, document
+from eval.table import Marks, Row, _WithoutAdapter, answers, bound_against_free, document
 
 
 @dataclass
@@ -47,3 +47,19 @@ def test_the_table_and_the_answers_behind_it() -> None:
         "invented": False,
     }
     assert (second["refused"], second["citations"]) == (True, [])
+
+
+def test_bound_to_its_sources_is_compared_question_by_question() -> None:
+    fees = (PromptPassage("Fees", "The fee is USD 5."),)
+    answerable = ReadingItem("q1", "en", "What is the fee?", fees, frozenset({1}), ("USD 5",))
+    other = ReadingItem("q2", "en", "What is the other fee?", fees, frozenset(), ())
+    free = Row("squad2", "a", (record(answerable, "USD 7 [1]"), record(answerable, "USD 5 [1]"), record(other, "USD 9 [1]")))
+    bound = Row("squad2", "a, sources only", (record(answerable, "USD 5 [1]"), record(answerable, "USD 5 [1]"), record(other, NOT_FOUND)))
+    (found,) = bound_against_free([Row("squad2", "base", free.records), free, bound])
+    # F1 of "usd 7" against "usd 5" is one half; the question without an answer has none
+    assert (found.set, found.count, found.changed, found.f1) == ("squad2", 3, 2, 0.25)
+    assert (found.holds, found.invented, found.refused) == (Marks(1, 2, 0, 1), Marks(2, 0, 2, 0), Marks(0, 1, 0, 1))
+    assert found.document["invented_p"] == 0.5
+    assert bound_against_free([free]) == []
+    *_, everything = bound_against_free([free, bound, Row("tatqa", "a", free.records), Row("tatqa", "a, sources only", bound.records)])
+    assert (everything.set, everything.count, everything.invented) == ("all", 6, Marks(4, 0, 4, 0))
