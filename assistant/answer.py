@@ -109,7 +109,7 @@ class Assistant:
             yield route
             audit_id = self.audit.new_id()
             if route.task is None and request.adapter == AUTO and self.routing.abstain == "hand_off":
-                self.audit.started(audit_id, query, route, (), None, self.sequence())
+                self.audit.started(audit_id, query, route, (), self.sequence())
                 yield self._finish(request, route, audit_id, clock, _Outcome(refusal=Refusal.HANDED_OFF))
                 return
             found = self._found(request)
@@ -118,12 +118,12 @@ class Assistant:
             if found:
                 yield Found(passages, found.language, found.evidence)
             if found and not (found.evidence.sufficient and passages):
-                self.audit.started(audit_id, query, route, passages, None, self.sequence())
+                self.audit.started(audit_id, query, route, passages, self.sequence())
                 yield self._finish(request, route, audit_id, clock, _Outcome(refusal=Refusal.NO_EVIDENCE))
                 return
         task = self.tasks.get(route.task or "")
         prompt = render(query.text, prompt_passages(passages), task.instruction if task else "", query.history)
-        self.audit.started(audit_id, query, route, passages, prompt, self.sequence())
+        self.audit.started(audit_id, query, route, passages, self.sequence(), prompt, self._options(request))
         with self.audit.telling_the_end(audit_id, query):
             yield from self._written(request, route, task, prompt, passages, audit_id, clock, moment, cancelled)
 
@@ -141,10 +141,11 @@ class Assistant:
             route = self.router.route(query.text, query.principal, request.adapter)
         audit_id = self.audit.new_id()
         prompt = render(query.text, (), "")
-        self.audit.started(audit_id, query, route, (), prompt, self.sequence())
+        options = self._options(request)
+        self.audit.started(audit_id, query, route, (), self.sequence(), prompt, options)
         with self.audit.telling_the_end(audit_id, query):
             logprobs: list[TokenLogprob] = []
-            for event in self.generator.generate(prompt, route.adapter, self._options(request), cancelled):
+            for event in self.generator.generate(prompt, route.adapter, options, cancelled):
                 if isinstance(event, Draft):
                     self.audit.generated(audit_id, query, event)
                     yield Generated(route, event, audit_id, tuple(logprobs))

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from assistant.guard import mask
 from core.errors import CallerLeft
+from core.ports import GenerationOptions
 from core.prompts import Prompt
 from core.types import Answer, Draft, Passage, Query, Route
 from engines.catalogue.audit import Audit
@@ -27,7 +28,16 @@ class AuditTrail:
     def new_id(self) -> str:
         return f"aud-{uuid4().hex}"
 
-    def started(self, audit_id: str, query: Query, route: Route, passages: Sequence[Passage], prompt: Prompt | None, sequence: int) -> None:
+    def started(
+        self,
+        audit_id: str,
+        query: Query,
+        route: Route,
+        passages: Sequence[Passage],
+        sequence: int,
+        prompt: Prompt | None = None,
+        options: GenerationOptions | None = None,
+    ) -> None:
         """Before anything is generated. When this fails, nothing is answered."""
         body = {
             "question": mask(query.text),
@@ -36,6 +46,7 @@ class AuditTrail:
             "route": _route(route),
             "passages": _passages(passages),
             "prompt_digest": _digest(asdict(prompt)) if prompt else None,
+            "options": _options(options) if options else None,
             "index_sequence": sequence,
             **self.fixed,
         }
@@ -106,6 +117,12 @@ def _digest(value: Any) -> str:
 def _route(route: Route) -> dict[str, Any]:
     adapter = {"name": route.adapter.name, "version": route.adapter.version, "digest": route.adapter.digest} if route.adapter else None
     return {"task": route.task, "adapter": adapter, "confidence": route.confidence, "reason": route.reason}
+
+
+def _options(options: GenerationOptions) -> dict[str, Any]:
+    """What decides which words are written."""
+    schema = _digest(options.schema) if options.schema is not None else None
+    return {"max_tokens": options.max_tokens, "temperature": options.temperature, "seed": options.seed, "stop": list(options.stop), "schema_digest": schema}
 
 
 def _passages(passages: Sequence[Passage]) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import chain, zip_longest
 from typing import Any, Final
 
@@ -101,11 +102,13 @@ _JSON: Final = {"whitespace_flexible": False, "item_separator": ", ", "key_separ
 
 
 class TokenMatcher:
-    """How far one answer has got in its grammar. For one thread at a time."""
+    """How far one answer has got in its grammar. For one thread at a time; what may come next is worked out by a helper while the model computes."""
 
-    def __init__(self, matcher: LLMatcher, vocabulary: int) -> None:
+    def __init__(self, matcher: LLMatcher, vocabulary: int, helper: Executor) -> None:
         self._matcher = matcher
         self._vocabulary = vocabulary
+        self._helper = helper
+        self._mask: Future[bytes] = helper.submit(matcher.compute_bitmask)
 
     def constrain(self, logits: torch.Tensor) -> torch.Tensor:
         """New logits of shape (vocabulary,): those of tokens that cannot come next are -inf.
@@ -113,7 +116,7 @@ class TokenMatcher:
         Raises:
             Unavailable: the grammar took more work than llguidance allows for a token.
         """
-        mask = self._matcher.compute_bitmask()
+        mask = self._mask.result()
         _check(self._matcher)
         forbidden = np.unpackbits(~np.frombuffer(mask, np.uint8), bitorder="little", count=self._vocabulary).view(bool)
         # not llguidance.torch: it compiles its kernel with torch.compile, which needs a C++ compiler where the service runs
@@ -123,11 +126,7 @@ class TokenMatcher:
         """Go on by one token, which must be one that :meth:`constrain` left."""
         accepted = self._matcher.consume_token(token)
         assert accepted, f"token {token} was not allowed here"
-
-    @property
-    def ended(self) -> bool:
-        """Only an end token may follow."""
-        return self._matcher.is_stopped()
+        self._mask = self._helper.submit(self._matcher.compute_bitmask)
 
 
 class SourceGrammar:
@@ -153,6 +152,7 @@ class SourceGrammar:
         # slices prepare masks for text of any kind inside JSON's quotes; for a source grammar they make masks twice as slow
         self._plain = self._tokenizer.with_slices([])
         self._vocabulary = vocabulary
+        self._helper = ThreadPoolExecutor(1, "grammar")
 
     def matcher(self, question: str, passages: Sequence[str]) -> TokenMatcher:
         """For an answer to the question from the passages, ``[1]`` being the first.
@@ -190,9 +190,8 @@ class SourceGrammar:
     def _of(self, tokenizer: LLTokenizer, grammar: str, limits: LLParserLimits) -> TokenMatcher:
         """``limits`` without verbose errors: the question and the passages must not get into a log."""
         matcher = LLMatcher(tokenizer, grammar, log_level=0, limits=limits)
-        matcher.compute_bitmask()  # it is kept: the first one takes as long as ten others, and need not on the engine's thread
         _check(matcher)
-        return TokenMatcher(matcher, self._vocabulary)
+        return TokenMatcher(matcher, self._vocabulary, self._helper)
 
 
 def _check(matcher: LLMatcher) -> None:

@@ -1,6 +1,7 @@
 """`bankassist` with a model that loads nothing, as a process of its own: ``python -m tests.assistant.fake_service ARGUMENTS``.
 
-For a question with the word "hold" the model says ``asked`` on stdout and writes no word until there is something on stdin.
+For a question with the word "hold" the model says ``asked`` on stdout and writes no word until there is something on stdin. It says ``draining`` when it
+is to take no more.
 ``BANKASSIST_TEST_STOP_SECONDS`` is how long the service waits for requests when it is told to stop.
 """
 
@@ -47,6 +48,11 @@ class _ToNobody:
 
 
 class _Generator(ScriptedGenerator):
+    def drain(self) -> None:
+        super().drain()
+        sys.stdout.write("draining\n")
+        sys.stdout.flush()
+
     def _pieces(self, prompt: Prompt, text: str, logprobs: int | None) -> Iterator[Token | Draft]:
         if "hold" in prompt.context:
             sys.stdout.write("asked\n")

@@ -287,9 +287,16 @@ def test_what_is_said_of_the_text_reaches_the_model(service: Service) -> None:
     more = {"temperature": 0.7, "seed": 5, "max_tokens": 20, "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}}
     assert service.staff.post("/v1/generate", {**HELLO, **more, "stop": ["\n", "。"], "service_tier": "flex"}).status_code == 200
     assert service.staff.post("/v1/generate", {**HELLO, "stop": "END OF IT", "response_format": {"type": "json_object"}}).status_code == 200
-    asked, plain = (replace(options, deadline=None, caller="", permissions="") for options in service.generator.options)
+    assert service.customer.post("/v1/answers", {"question": ASK, "adapter": "customer-service", "service_tier": "flex"}).status_code == 200
+    asked, plain, answer = (replace(options, deadline=None, caller="", permissions="") for options in service.generator.options)
     assert asked == GenerationOptions(20, 0.7, 5, ("\n", "。"), priority=1, schema=schema)
     assert plain == GenerationOptions(192, stop=("END OF IT",), schema={"type": "object"})
+    assert answer == GenerationOptions(192, priority=1)
+    with service.application.parts.catalogue.database.read() as connection:
+        body = connection.exec_driver_sql("SELECT body FROM audit WHERE kind = 'answer.started' ORDER BY sequence LIMIT 1").scalar_one()
+    recorded = json.loads(body)["options"]
+    assert len(recorded.pop("schema_digest")) == 64
+    assert recorded == {"max_tokens": 20, "temperature": 0.7, "seed": 5, "stop": ["\n", "。"]}
 
 
 @pytest.mark.parametrize(

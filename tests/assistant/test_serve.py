@@ -51,9 +51,9 @@ class Running:
         body = {"question": question, "use_rag": False, "adapter": "base"}
         return httpx.post(f"{self.url}/v1/answers", json=body, headers={"Authorization": f"Bearer {self.key}"}, timeout=PATIENCE)
 
-    def said_asked(self) -> bool:
+    def said(self, word: str) -> bool:
         assert self.process.stdout is not None
-        return self.process.stdout.readline() == "asked\n"
+        return self.process.stdout.readline() == f"{word}\n"
 
     def go_on(self) -> None:
         assert self.process.stdin is not None
@@ -127,8 +127,9 @@ def test_sigterm_lets_the_request_in_flight_finish_and_takes_no_more(settings: S
         answers: list[httpx.Response] = []
         asking = threading.Thread(target=lambda: answers.append(service.ask("hold 请稍候")))
         asking.start()
-        assert service.said_asked()
+        assert service.said("asked")
         service.process.send_signal(signal.SIGTERM)
+        assert service.said("draining")  # while the request is at work
 
         def refused() -> bool:
             try:
@@ -152,7 +153,7 @@ def test_a_request_that_takes_longer_than_the_limit_is_broken_off(settings: Sett
         answers: list[httpx.Response] = []
         asking = threading.Thread(target=lambda: answers.append(service.ask("hold")))
         asking.start()
-        assert service.said_asked()
+        assert service.said("asked")
         service.process.send_signal(signal.SIGTERM)
         asking.join(PATIENCE)  # nothing lets it go on but the limit
         assert all(answer.status_code >= 500 for answer in answers)
