@@ -23,7 +23,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from itertools import chain, zip_longest
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ import numpy as np
 import torch
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 from llguidance.hf import from_tokenizer
+from numpy.typing import NDArray
 
 from core.errors import BadInput, Unavailable
 
@@ -108,25 +109,31 @@ class TokenMatcher:
         self._matcher = matcher
         self._vocabulary = vocabulary
         self._helper = helper
-        self._mask: Future[bytes] = helper.submit(matcher.compute_bitmask)
+        self._forbidden = helper.submit(self._what_may_not_follow)
 
     def constrain(self, logits: torch.Tensor) -> torch.Tensor:
-        """New logits of shape (vocabulary,): those of tokens that cannot come next are -inf.
+        """New logits of shape (vocabulary,) on the CPU: those of tokens that cannot come next are -inf.
 
         Raises:
             Unavailable: the grammar took more work than llguidance allows for a token.
         """
-        mask = self._mask.result()
+        forbidden = self._forbidden.result()
         _check(self._matcher)
-        forbidden = np.unpackbits(~np.frombuffer(mask, np.uint8), bitorder="little", count=self._vocabulary).view(bool)
-        # not llguidance.torch: it compiles its kernel with torch.compile, which needs a C++ compiler where the service runs
-        return logits.masked_fill(torch.from_numpy(forbidden).to(logits.device), -torch.inf)
+        bound = logits.to("cpu", copy=True)
+        # torch would wake its threads for this, which takes longer than the work
+        np.copyto(bound.numpy(), -np.inf, where=forbidden)
+        return bound
 
     def accept(self, token: int) -> None:
         """Go on by one token, which must be one that :meth:`constrain` left."""
         accepted = self._matcher.consume_token(token)
         assert accepted, f"token {token} was not allowed here"
-        self._mask = self._helper.submit(self._matcher.compute_bitmask)
+        self._forbidden = self._helper.submit(self._what_may_not_follow)
+
+    def _what_may_not_follow(self) -> NDArray[np.bool_]:
+        """Shape (vocabulary,)."""
+        mask = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
+        return np.unpackbits(~mask, bitorder="little", count=self._vocabulary).view(np.bool_)
 
 
 class SourceGrammar:
