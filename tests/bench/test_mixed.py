@@ -31,6 +31,6 @@ def test_a_step_is_what_more_tokens_take_longer() -> None:
 
 
 def test_figures_of_several_rounds_are_spread() -> None:
-    moments = iter([0.0, 1.0, 3.0] + [0.0, 1.0, 2.6] + [0.0, 1.0, 5.2])  # 17 tokens take 0.6 and 3.2 s longer than one
+    moments = iter([0.0, 1.0, 3.0, 0.0, 1.0, 2.6, 0.0, 1.0, 5.2])  # 17 tokens take 0.6 and 3.2 s longer than one
     found = milliseconds({"x": lambda _: None}, repeats=2, now=lambda: next(moments))
     assert (found["x"].low, found["x"].high) == (pytest.approx(37.5), pytest.approx(200.0))

@@ -6,7 +6,7 @@ import json
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -68,10 +68,8 @@ class InTurns(socketserver.StreamRequestHandler):
             with server.lock:
                 server.open += 1
             self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\nevent: route\ndata: {}\n\n")
-            try:
+            with suppress(ConnectionResetError):
                 self.rfile.read(1)
-            except ConnectionResetError:
-                pass
             with server.lock:
                 server.open -= 1
                 server.ended += 1
