@@ -84,10 +84,10 @@ class _Peer:
     """What somebody would write with the two libraries alone, in the number format that ours takes on this machine."""
 
     def __init__(self, settings: Settings, adapter: AdapterRef) -> None:
-        from engines.compute import torch_dtype
+        from engines.compute import generation_dtype
 
         folder = locate(settings.models.generation, settings.home / "cache").path
-        base: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch_dtype(settings.models.dtype))
+        base: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=generation_dtype(settings.models.dtype))
         self.head = int(base.get_output_embeddings().weight.numel())
         self.body = sum(parameter.numel() for parameter in base.parameters()) - self.head
         self._model: Any = PeftModel.from_pretrained(base, adapter.path)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from engines.compute import torch_dtype
+from engines.compute import generation_dtype
 
 _RUNS = 7
 
@@ -15,7 +15,7 @@ _RUNS = 7
 def measure() -> dict[str, float]:
     """Memory bandwidth in GB/s (reading 512 MB), and in the number format that the service takes here the bytes of a weight and the matrix rate in
     GFLOP/s (1,024 rows by the model's widest layer)."""
-    dtype = torch_dtype("auto")
+    dtype = generation_dtype("auto")
     data = torch.ones(128 * 1024 * 1024, dtype=torch.float32)
     read = _fastest(lambda: data.sum())
     left, right = torch.randn(1024, 576).to(dtype), torch.randn(1536, 576).to(dtype)

@@ -10,28 +10,46 @@ from typing import Any
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from core.prompts import FORM
+from core.settings import Models
 from core.types import AdapterRef
 from engines.adapter_files import MANIFEST, WEIGHTS, read_adapter
+from engines.chat import ChatEncoder
+from engines.models import locate
+
+QUERY_VALUE = ("q_proj", "v_proj")
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+ALL_LINEAR = (*ATTENTION, "gate_proj", "up_proj", "down_proj")
 
 
-def make(
-    folder: Path, base: Any, base_digest: str, invocation: Sequence[int], number: int, rank: int, targets: Sequence[str], size: float = 0.01
-) -> AdapterRef:
-    """An adapter in PEFT's format, activated by the invocation or, without any, a plain one; the base model is left as it was.
+class RandomAdapters:
+    """Makes adapters of the settings' generation model, in PEFT's format."""
 
-    Args:
-        size: standard deviation of its weights. At 0.05 each writes something else than the base does.
-    """
-    torch.manual_seed(number)
-    config = LoraConfig(task_type="CAUSAL_LM", r=rank, lora_alpha=rank, target_modules=list(targets), alora_invocation_tokens=list(invocation) or None)
-    model = get_peft_model(base, config)
-    weights = {name: (size * torch.randn_like(tensor)).to(torch.bfloat16) for name, tensor in get_peft_model_state_dict(model).items()}
-    config.save_pretrained(str(folder))
-    save_file(weights, folder / WEIGHTS)
-    (folder / MANIFEST).write_text(
-        json.dumps({"kind": "alora" if invocation else "lora", "base": {"digest": base_digest}, "prompt_form": FORM}), encoding="utf8"
-    )
-    model.unload()
-    return AdapterRef(f"random-{number}", 1, str(folder), read_adapter(folder).digest)
+    def __init__(self, models: Models, cache: Path) -> None:
+        self._place = locate(models.generation, cache)
+        with torch.device("meta"):  # names and shapes are all that is needed
+            self._skeleton: Any = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(self._place.path))  # type: ignore[no-untyped-call]
+        self._invocation = ChatEncoder(AutoTokenizer.from_pretrained(self._place.path)).invocation
+
+    def make(
+        self, folder: Path, number: int, rank: int, targets: Sequence[str], name: str = "random", *, activated: bool = True, size: float = 0.01
+    ) -> AdapterRef:
+        """One whose weights follow from ``number``, which is also its version.
+
+        Args:
+            size: standard deviation of its weights. At 0.05 each adapter writes something else than the base does.
+        """
+        torch.manual_seed(number)
+        invocation = list(self._invocation) if activated else None
+        config = LoraConfig(task_type="CAUSAL_LM", r=rank, lora_alpha=rank, target_modules=list(targets), alora_invocation_tokens=invocation)
+        model = get_peft_model(self._skeleton, config)
+        shapes = {name: tensor.shape for name, tensor in get_peft_model_state_dict(model).items()}
+        model.unload()
+        config.save_pretrained(str(folder))
+        save_file({name: (size * torch.randn(shape)).to(torch.bfloat16) for name, shape in shapes.items()}, folder / WEIGHTS)
+        (folder / MANIFEST).write_text(
+            json.dumps({"kind": "alora" if activated else "lora", "base": {"digest": self._place.digest}, "prompt_form": FORM}), encoding="utf8"
+        )
+        return AdapterRef(name, number, str(folder), read_adapter(folder).digest)

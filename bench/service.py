@@ -41,10 +41,19 @@ class Running:
     seconds_to_ready: float
 
     def ask(self, **body: Any) -> dict[str, Any]:
-        response = httpx.post(f"{self.url}/v1/answers", json=body, headers={"Authorization": f"Bearer {self.key}"}, timeout=300)
+        return self.post("/v1/answers", **body)
+
+    def post(self, path: str, **body: Any) -> dict[str, Any]:
+        response = httpx.post(f"{self.url}{path}", json=body, headers={"Authorization": f"Bearer {self.key}"}, timeout=300)
         response.raise_for_status()
         answer: dict[str, Any] = response.json()
         return answer
+
+    def metric(self, name: str) -> float:
+        """What `/metrics` says now of a figure without labels."""
+        response = httpx.get(f"{self.url}/metrics", headers={"Authorization": f"Bearer {self.key}"}, timeout=60)
+        response.raise_for_status()
+        return metric(response.text, name)
 
     def memory(self) -> dict[str, float]:
         """MiB of RAM that the service and the processes below it, its ingest worker above all, hold now and held at most."""
@@ -55,6 +64,11 @@ class Running:
                 if match := re.search(rf"{key}:\s+(\d+) kB", status):
                     total[key] += int(match[1]) / 1024
         return total
+
+
+def metric(text: str, name: str) -> float:
+    """A figure without labels in Prometheus' text form."""
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
 
 def _below(process: int) -> list[int]:
@@ -75,7 +89,7 @@ def bankassist(home: Path, *arguments: str) -> str:
 def prepare(home: Path) -> Home:
     """Take the sample bank into a new home; models are converted on the way if they are not in its cache."""
     ingest = json.loads(bankassist(home, "ingest", str(BANK), "--json"))
-    key = bankassist(home, "keys", "create", "bench", "--groups", "staff,risk", "--scopes", "ask,generate").strip()
+    key = bankassist(home, "keys", "create", "bench", "--groups", "staff,risk", "--scopes", "ask,generate,admin").strip()
     return Home(home, ingest, key)
 
 

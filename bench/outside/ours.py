@@ -14,7 +14,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bench.outside.peers import Job
-from bench.random_adapters import make
+from bench.random_adapters import RandomAdapters
 from core.ports import GenerationOptions
 from core.prompts import Prompt, PromptPassage, render
 from core.settings import Settings
@@ -55,7 +55,8 @@ class Ours:
         self._base: Any = AutoModelForCausalLM.from_pretrained(place.path, dtype=torch.float32)
         self.head = int(self._base.lm_head.weight.numel())
         self.body = sum(parameter.numel() for parameter in self._base.parameters()) - self.head
-        self.adapters = [make(folder / str(number), self._base, place.digest, (), number, _RANK, _TARGETS, _SIZE) for number in range(ADAPTERS)]
+        random = RandomAdapters(settings.models, cache)
+        self.adapters = [random.make(folder / str(number), number, _RANK, _TARGETS, activated=False, size=_SIZE) for number in range(ADAPTERS)]
         self._cases = count()
 
     def close(self) -> None:
