@@ -47,7 +47,7 @@ def test_the_rows_hold_the_goals() -> None:
     crowd = Load(10.0, 10.0, [*[Reply(200, None, 1.0, 1.0)] * 17, Reply(503, 1.0, 0.02, 1.0), Reply(503, None, 0.2, 1.0)])
     unexpected, silent, late, answers = rows(alone, crowd, 3)
     assert (unexpected.met, silent.met, late.met, answers.met) == (True, False, False, False)
-    assert (silent.ours.median, late.ours.median, answers.ours.median, answers.goal, answers.ratio) == (1, 200.0, 1.7, 1.8, pytest.approx(0.85))
+    assert [silent.ours.median, late.ours.median, answers.ours.median, answers.goal, answers.ratio] == pytest.approx([1, 200, 1.7, 1.8, 0.85])
 
 
 class InTurns(socketserver.StreamRequestHandler):
