@@ -20,7 +20,7 @@ from core.ports import GenerationOptions
 from core.prompts import Prompt, render
 from core.settings import Settings
 from core.types import AdapterRef, Language, Query
-from engines.compute import torch_dtype
+from engines.compute import generation_dtype
 from engines.local_generator import LocalGenerator
 from eval.bank import caller, sample_bank
 from eval.paired import Interval, wilson
@@ -87,7 +87,7 @@ def document(counts: Counts) -> dict[str, Any]:
 def number_format(settings: Settings) -> str:
     """That of the settings, and where they leave it open that of this machine."""
     name = settings.models.dtype
-    return str(torch_dtype(name)).removeprefix("torch.") if name == "auto" else name
+    return str(generation_dtype(name)).removeprefix("torch.") if name == "auto" else name
 
 
 def measure(
