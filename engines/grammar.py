@@ -112,14 +112,14 @@ class TokenMatcher:
         self._forbidden = helper.submit(self._what_may_not_follow)
 
     def constrain(self, logits: torch.Tensor) -> torch.Tensor:
-        """New logits of shape (vocabulary,) on the CPU: those of tokens that cannot come next are -inf.
+        """New logits of shape (vocabulary,) on the CPU in fp32: those of tokens that cannot come next are -inf.
 
         Raises:
             Unavailable: the grammar took more work than llguidance allows for a token.
         """
         forbidden = self._forbidden.result()
         _check(self._matcher)
-        bound = logits.to("cpu", copy=True)
+        bound = logits.to("cpu", torch.float32, copy=True)
         # torch would wake its threads for this, which takes longer than the work
         np.copyto(bound.numpy(), -np.inf, where=forbidden)
         return bound

@@ -289,7 +289,8 @@ def test_logits_of_other_kinds_are_constrained_and_kept_elsewhere(writer: Writer
     logits = torch.arange(VOCABULARY, dtype=torch.bfloat16)
     constrained = writer.grammar.matcher("", []).constrain(logits)
     (word,), (one,) = writer.tokens("The"), writer.tokens("1")
-    assert constrained.dtype == torch.bfloat16
+    assert (constrained.dtype, logits.dtype) == (torch.float32, torch.bfloat16)
+    assert logits.isfinite().all()
     assert constrained[[word, one, -1]].tolist() == [float(logits[word]), -torch.inf, -torch.inf]
 
 
