@@ -39,6 +39,8 @@ struct Amx {
             uint8_t rows[16] = {};
         } config;
         for (int i = 0; i < 8; i++) config.columns[i] = 64, config.rows[i] = 16;
+        // gcc 12 believes that 8 of the 64 bytes are read, and may leave out the stores of the others
+        __asm__ volatile("" : : "r"(&config) : "memory");
         _tile_loadconfig(&config);
     }
 
