@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Literal, NamedTuple, Protocol
@@ -131,13 +133,14 @@ class _Running(NamedTuple):
 
 @contextmanager
 def _process(command: Sequence[str | Path]) -> Iterator[_Running]:
-    """A process until the end of the block."""
+    """A process, and those that it starts, until the end of the block."""
     with tempfile.TemporaryFile("w+", encoding="utf8") as log:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
         try:
             yield _Running(process, log)
         finally:
-            process.terminate()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
             process.communicate(timeout=60)
 
 
