@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,21 +15,21 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from bench.frame import Row, Spread
+from bench.prompts import QUESTION, about_fees, fresh
 from bench.random_adapters import ATTENTION, RandomAdapters
 from bench.service import Home
 from core.ports import GenerationOptions
-from core.prompts import Prompt, PromptPassage, render
+from core.prompts import Prompt
 from core.settings import Settings
 from core.types import AdapterRef
 from engines.chat import ChatEncoder
 from engines.compute import generation_dtype, prepare
 from engines.local_generator import LocalGenerator
 from engines.models import locate
+from eval.together import together
 
 RANK = 8
 ADAPTERS = 8
-SENTENCE = "The annual fee of the card is USD 45.00 and payments abroad cost 1.5% of the amount; a replacement is sent within five days. "
-_QUESTION = "What does a replacement card cost?"
 
 
 class Job(NamedTuple):
@@ -81,14 +79,11 @@ class Both:
 
     # -- prompts ---------------------------------------------------------------------------------
 
-    def prompt(self, tokens: int, *, about: int | None = None, question: str = _QUESTION) -> Prompt:
+    def prompt(self, tokens: int, *, about: int | None = None, question: str = QUESTION) -> Prompt:
         """About so many tokens. ``about`` says which passages; without it nobody has read any of it before, not even the system text."""
-        case = f"File {about}. " if about is not None else f"Case {next(self._cases)}. "
-        text = case
-        while self.ours.count_tokens(text) < tokens - 70:
-            text += SENTENCE
-        prompt = render(question, [PromptPassage("Fees", text)], "")
-        return prompt if about is not None else replace(prompt, system=case + prompt.system)
+        if about is None:
+            return fresh(f"Case {next(self._cases)}. ", self.ours.count_tokens, tokens, question)
+        return about_fees(f"File {about}. ", self.ours.count_tokens, tokens, question)
 
     # -- the two sides ---------------------------------------------------------------------------
 
@@ -162,17 +157,7 @@ def written(generator: LocalGenerator, prompt: Prompt, adapter: AdapterRef | Non
 
 def at_once(generator: LocalGenerator, asked: Sequence[tuple[Prompt, AdapterRef | None]], tokens: int) -> list[float]:
     """As many callers at once; seconds to the first piece of each."""
-    seconds = [0.0] * len(asked)
-
-    def one(number: int) -> None:
-        seconds[number] = written(generator, *asked[number], tokens, caller=str(number))
-
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(len(asked))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return seconds
+    return list(together(lambda number: written(generator, *asked[number], tokens, caller=str(number)), range(len(asked)), len(asked)))
 
 
 class _FirstToken:

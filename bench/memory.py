@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from adapters.registry import register
-from bench.both import SENTENCE
 from bench.frame import Row, Spread
+from bench.prompts import SENTENCE
 from bench.random_adapters import ALL_LINEAR, RandomAdapters
 from bench.service import Home, Running, serving
 from core.settings import Settings

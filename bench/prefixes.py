@@ -8,8 +8,9 @@ from functools import partial
 from itertools import count
 
 from bench import zipf
-from bench.both import SENTENCE, Both, Job, opened, written
+from bench.both import Both, Job, opened, written
 from bench.frame import Row, Spread, in_turn
+from bench.prompts import SENTENCE
 from bench.service import Home
 from core.prompts import Prompt
 

@@ -131,7 +131,8 @@ def install(app: FastAPI) -> None:
             return response(request, 400, f"the body is no JSON: {first.get('ctx', {}).get('error', 'it cannot be parsed')}", "invalid_json")
         if first["type"] == "extra_forbidden":
             return response(request, 400, f"there is no field {'.'.join(place)}", "unknown_field", ".".join(place))
-        return response(request, 400, f"{'.'.join(place) or 'body'}: {first['msg']}", "invalid_request", ".".join(place) or None)
+        message = first["msg"].removeprefix("Value error, ")  # what pydantic puts before our own words
+        return response(request, 400, f"{'.'.join(place) or 'body'}: {message}", "invalid_request", ".".join(place) or None)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:

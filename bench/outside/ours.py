@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,22 +11,22 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from bench.both import RANK
 from bench.outside.peers import Job
-from bench.random_adapters import RandomAdapters
+from bench.prompts import fresh
+from bench.random_adapters import ATTENTION, RandomAdapters
 from core.ports import GenerationOptions
-from core.prompts import Prompt, PromptPassage, render
+from core.prompts import Prompt
 from core.settings import Settings
 from core.types import Draft
 from engines.chat import ChatEncoder
-from engines.compute import prepare, torch_dtype
+from engines.compute import generation_dtype, prepare
 from engines.local_generator import LocalGenerator
 from engines.models import locate
+from eval.together import together
 
-_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj")
-_RANK = 8
 _SIZE = 0.05  # that a text tells which adapter wrote it
 ADAPTERS = 4
-_SENTENCE = "The annual fee of the card is USD 45.00 and payments abroad cost 1.5% of the amount; a replacement is sent within five days. "
 
 
 class Asked(NamedTuple):
@@ -47,7 +45,7 @@ class Ours:
         place = locate(settings.models.generation, cache)
         self.model = place.path
         self.threads = torch.get_num_threads()
-        self.format = str(torch_dtype(settings.models.dtype)).removeprefix("torch.")
+        self.format = str(generation_dtype(settings.models.dtype)).removeprefix("torch.")
         self._engine = LocalGenerator.load(settings.models, settings.generation, cache)
         self._engine._engine._end_tokens = frozenset()  # as many tokens as are asked for, as the peers are told to write
         self._tokenizer = AutoTokenizer.from_pretrained(place.path)
@@ -56,7 +54,7 @@ class Ours:
         self.head = int(self._base.lm_head.weight.numel())
         self.body = sum(parameter.numel() for parameter in self._base.parameters()) - self.head
         random = RandomAdapters(settings.models, cache)
-        self.adapters = [random.make(folder / str(number), number, _RANK, _TARGETS, activated=False, size=_SIZE) for number in range(ADAPTERS)]
+        self.adapters = [random.make(folder / str(number), number, RANK, ATTENTION, activated=False, size=_SIZE) for number in range(ADAPTERS)]
         self._cases = count()
 
     def close(self) -> None:
@@ -64,15 +62,8 @@ class Ours:
 
     def requests(self, tokens: int, number: int) -> list[Asked]:
         """One of the base model, or several of the adapters by turns."""
-        return [Asked(self._prompt(tokens), None if number == 1 else its % ADAPTERS) for its in range(number)]
-
-    def _prompt(self, tokens: int) -> Prompt:
-        """About so many tokens that nobody has read any of before, not even the system text."""
-        text = case = f"Case {next(self._cases)}. "
-        while self._engine.count_tokens(text) < tokens - 70:
-            text += _SENTENCE
-        prompt = render("What does a replacement card cost?", [PromptPassage("Fees", text)], "")
-        return replace(prompt, system=case + prompt.system)
+        prompts = [fresh(f"Case {next(self._cases)}. ", self._engine.count_tokens, tokens) for _ in range(number)]
+        return [Asked(prompt, None if number == 1 else its % ADAPTERS) for its, prompt in enumerate(prompts)]
 
     def job(self, prompt: Prompt, adapter: int | None) -> Job:
         """The same for a peer."""
@@ -81,20 +72,13 @@ class Ours:
 
     def write(self, asked: Sequence[Asked], tokens: int) -> list[str]:
         """As many callers at once; what each was told."""
-        texts = [""] * len(asked)
 
-        def one(number: int) -> None:
-            prompt, adapter = asked[number]
-            *_, draft = self._engine.generate(prompt, None if adapter is None else self.adapters[adapter], GenerationOptions(tokens))
+        def one(job: Asked) -> str:
+            *_, draft = self._engine.generate(job.prompt, None if job.adapter is None else self.adapters[job.adapter], GenerationOptions(tokens))
             assert isinstance(draft, Draft)
-            texts[number] = draft.text
+            return draft.text
 
-        threads = [threading.Thread(target=one, args=(number,)) for number in range(len(asked))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return texts
+        return list(together(one, asked, len(asked)))
 
     def text(self, tokens: list[int]) -> str:
         return str(self._tokenizer.decode(tokens, skip_special_tokens=True))

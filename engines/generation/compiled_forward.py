@@ -60,6 +60,7 @@ class CompiledForward:
         self.layers = weights.layer_count
         self.width = 2 * weights.kv_heads * weights.head_size
         self.dtype, self.device = weights.dtype, weights.device
+        self._tokens, self._positions = len(weights.embedding), weights.positions
         self._vocabulary = len(weights.head)
         self._groups: list[Matrix] = []  # four of each layer, without their weights
         layers = (layout.Layer * self.layers)()
@@ -77,6 +78,9 @@ class CompiledForward:
 
     def logits(self, rows: Rows, memory: torch.Tensor) -> torch.Tensor:
         slots, tokens = memory.shape[1:3]
+        for name, numbers, end in (("token", rows.tokens, self._tokens), ("position", rows.positions, self._positions), ("place", rows.places, slots * tokens)):
+            if not 0 <= int(numbers.min()) <= int(numbers.max()) < end:  # compiled code would read whatever lies there
+                raise IndexError(f"a {name} of the step is outside of 0 to {end - 1}: from {int(numbers.min())} to {int(numbers.max())}")
         adapters = [self._packed(adapter) for adapter in rows.adapters]
         owners = torch.tensor(rows.owners)
         spans = (layout.Span * len(rows.spans))()

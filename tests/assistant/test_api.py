@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -210,6 +211,19 @@ def test_half_a_character_is_no_error_of_the_service(service: Service) -> None:
     problem(service.http.post("/v1/answers", content=rb'{"question": "fee", "\ud800x": 1}', headers=headers), 400, "invalid_request")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("path", "body"), [("/v1/answers", {"question": ASK}), ("/v1/generate", {"input": "hello", "adapter_id": "base"})])
+def test_a_full_queue_takes_no_thread(service: Service, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any], stream: bool) -> None:
+    """At that very time threads are scarce: those that wait for the model hold them."""
+
+    async def none_left(*_: Any, **__: Any) -> None:
+        raise AssertionError("a thread was asked for")
+
+    monkeypatch.setattr("assistant.api.routes.answers.to_thread", SimpleNamespace(run_sync=none_left))
+    service.generator.full = True
+    problem(service.staff.post(path, {**body, "stream": stream}), 503, "overloaded")
+
+
 def test_a_full_queue_is_503_and_says_when_to_come_back(service: Service) -> None:
     service.generator.full = True
     response = service.customer.post("/v1/answers", {"question": ASK})
@@ -319,6 +333,7 @@ def test_what_cannot_be_kept_is_400(service: Service, body: dict[str, Any], para
     error = problem(service.staff.post("/v1/generate", {**HELLO, **body}), 400, "invalid_request")
     assert error["param"] == param
     assert words in error["message"]
+    assert "Value error" not in error["message"]
     assert service.generator.prompts == []
 
 

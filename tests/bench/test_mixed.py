@@ -27,7 +27,7 @@ def test_a_step_is_what_more_tokens_take_longer() -> None:
 
     found = milliseconds({"ours": ours, "peer": peer}, repeats=2, now=lambda: now)
     assert found == {"ours": Spread(250.0, 250.0, 250.0), "peer": Spread(500.0, 500.0, 500.0)}
-    assert calls == [("ours", 1), ("ours", 17), ("peer", 1), ("peer", 17)] * 3
+    assert calls == [("ours", 1), ("ours", 1), ("ours", 17), ("peer", 1), ("peer", 1), ("peer", 17)] * 3
 
 
 def test_figures_of_several_rounds_are_spread() -> None:

@@ -57,6 +57,7 @@ _PRIORITY: Mapping[Tier, int] = {"default": 0, "flex": 1}
 async def answers(body: AnswerRequest, caller: Asker, deadline: Deadline, request: Request) -> Response:
     """Answer a question from the documents that the caller may read. With `stream` the answer comes as server-sent events."""
     service = state(request)
+    service.refuse_where_full()
     if not body.use_rag:
         demand(caller, "generate")
     limit = service.application.settings.service.max_question
@@ -87,6 +88,7 @@ async def generate(body: GenerateRequest, caller: GenerateCaller, deadline: Dead
     """Generate with a named adapter. With passages the prompt and the checks are those of an answer; without, the text is unchecked. With `stream` it comes
     as server-sent events."""
     service = state(request)
+    service.refuse_where_full()
     assistant = service.application.assistant
     limit = service.application.settings.service.max_question
     query = Query(checked_question(body.input, limit), caller, service.application.today())

@@ -242,3 +242,18 @@ def test_what_is_no_number_stays_in_its_row(tiles: bool, tmp_path: Path) -> None
     found = decoder.step(spans)
     assert not torch.isfinite(found[1]).all()
     assert all(torch.equal(one, other) for one, other in zip([found[0], *found[2:]], alone, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("span", "message"),
+    [
+        (Span(0, 0, [5, 300]), "a token of the step is outside of 0 to 299: from 5 to 300"),
+        (Span(0, 0, [-1]), "a token of the step is outside of 0 to 299: from -1 to -1"),
+        (Span(0, 2048, [5]), "a position of the step is outside of 0 to 2047: from 2048 to 2048"),
+        (Span(3, 511, [5, 5]), "a place of the step is outside of 0 to 2047: from 2047 to 2048"),
+    ],
+)
+def test_nothing_is_read_or_written_outside(span: Span, message: str) -> None:
+    decoder = compiled(make("llama"), tiles=False)
+    with pytest.raises(IndexError, match=message):
+        decoder.step([span])
