@@ -11,23 +11,28 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # $(call timed,what is done,command): says both ends, and how long it took
 timed = echo "  $(1)"; started=$$(date +%s); $(2) && echo "    done in $$(( $$(date +%s) - started )) s"
 
-.PHONY: run test check fast serve ingest train eval bench clean chromium
+.PHONY: run test check fast serve ingest train eval bench clean servers
 
 ## set up, take in the sample bank, serve it, show one answered question
 run: $(READY)
 	$(BIN)/bankassist demo --port $(PORT)
 
-## set up and run all tests; root on Debian gets Chromium first, with which the console page is tested
-test: $(READY) chromium
+## set up and run all tests; root on Debian gets first what some of them run against: Chromium, PostgreSQL, nginx, a JDK
+test: $(READY) servers
 	$(BIN)/python -m pytest -q
 
-# where it cannot be installed, the tests that need it are left out, and the run's last lines say so
-chromium:
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v chromium >/dev/null; then \
-	  echo "apt-get install chromium: the tests of the console page need it"; \
-	  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium; } >/dev/null 2>&1 \
-	    || echo "chromium could not be installed: the tests of the console page in a browser are left out"; \
+# $(call installed,program,package): where it cannot be installed, the tests that need it are left out, and the run's last lines say so
+installed = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! ls $(1) >/dev/null 2>&1; then \
+	  echo "apt-get install $(2): some tests need it"; \
+	  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $(2); } >/dev/null 2>&1 \
+	    || echo "$(2) could not be installed: the tests that need it are left out"; \
 	fi
+
+servers:
+	@$(call installed,/usr/bin/chromium,chromium)
+	@$(call installed,/usr/lib/postgresql/*/bin/initdb,postgresql)
+	@$(call installed,/usr/sbin/nginx,nginx-light)
+	@$(call installed,/usr/bin/javac,default-jdk-headless)
 
 ## format, lint, types, arrows between packages, fast tests: run before each commit
 check: $(READY)

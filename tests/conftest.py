@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.servers import found
+from tests.servers.elasticsearch import running_node
+from tests.servers.postgres import new_database, running_server
 
 # nothing here may look for a model elsewhere, or draw a bar
 os.environ.update({"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TOKENIZERS_PARALLELISM": "false", "TQDM_DISABLE": "1"})
@@ -25,6 +30,27 @@ def model_cache(request: pytest.FixtureRequest) -> Path:
     return Path(request.config.cache.mkdir("bankassist-models"))
 
 
+@pytest.fixture(scope="session")
+def elasticsearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real node; its indexes are shared by the run, so each test names its own."""
+    with running_node(tmp_path_factory.mktemp("elasticsearch")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A real server, as :func:`tests.servers.postgres.running_server` gives it."""
+    with running_server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """An empty database on a real server, for ``catalogue.url``."""
+    with new_database(postgres_server) as url:
+        yield url
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what did not run, so that a green run is not taken for more than it is."""
     skipped = terminalreporter.stats.get("skipped", [])
@@ -33,5 +59,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"not run: {len(deselected)} tests (deselected by {config.option.markexpr!r})")
     for report in skipped:
         terminalreporter.write_line(f"not run: {report.nodeid}: {report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr}")
+    for line in found.lines():
+        terminalreporter.write_line(line)
     if not skipped and not deselected:
         terminalreporter.write_line("none of the tests that were asked for was left out")
