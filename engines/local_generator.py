@@ -26,7 +26,7 @@ from engines.chat import ChatEncoder, EncodedPrompt
 from engines.compute import generation_dtype, prepare
 from engines.generation.decoders import decoder_for
 from engines.generation.engine import Engine
-from engines.generation.lora import LoadedAdapter, load_adapter
+from engines.generation.lora import ReadyAdapter, load_adapter
 from engines.generation.requests import Ended, Request, Scored, Waiting
 from engines.generation.resident import ResidentAdapters
 from engines.generation.text import TextStream
@@ -49,7 +49,7 @@ class LocalGenerator:
         self._folder = folder
         self._ends = _end_tokens(model, tokenizer)
         self._decoder = decoder_for(model)
-        self._adapters = ResidentAdapters(self._read_adapter, settings.adapter_mib * _MIB, self._decoder.device)
+        self._adapters = ResidentAdapters(self._read_adapter, settings.adapter_mib * _MIB)
         self._waiting = Waiting(settings.queue, settings.queue_seconds)
         self._engine = Engine(
             self._decoder,
@@ -199,16 +199,16 @@ class LocalGenerator:
     def _grammar(self) -> SourceGrammar:
         return SourceGrammar(self._tokenizer, int(self._config.get_text_config().vocab_size), self._ends)
 
-    def _adapter(self, adapter: AdapterRef | None) -> LoadedAdapter | None:
+    def _adapter(self, adapter: AdapterRef | None) -> ReadyAdapter | None:
         return self._adapters.get(adapter) if adapter else None
 
-    def _read_adapter(self, adapter: AdapterRef) -> LoadedAdapter:
+    def _read_adapter(self, adapter: AdapterRef) -> ReadyAdapter:
         with torch.device("meta"):
             skeleton = self._kind(self._config)
         loaded = load_adapter(adapter, self.base_digest, skeleton)
         if unserved := self._decoder.unserved(loaded.modules):
             raise Unavailable(f"adapter {adapter} changes {unserved}, which is not served; train it on the linear layers only", code="adapter_unreadable")
-        return loaded
+        return self._decoder.prepared(loaded)
 
     def _text(self, request: Request) -> Iterator[Token | Draft]:
         stream = TextStream(self._tokenizer, request.options.stop)
@@ -259,7 +259,7 @@ class LocalGenerator:
             request.closed = True
 
 
-def _read(prompt: EncodedPrompt, adapter: LoadedAdapter | None) -> list[int]:
+def _read(prompt: EncodedPrompt, adapter: ReadyAdapter | None) -> list[int]:
     return prompt.all if adapter else prompt.without_adapter
 
 

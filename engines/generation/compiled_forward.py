@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from engines.generation.llama_weights import Layer, LlamaWeights, Matrix
-from engines.generation.lora import LoadedAdapter
+from engines.generation.lora import LoadedAdapter, ReadyAdapter
 from engines.generation.rows import Rows
 from engines.native import layout
 from engines.native.layout import UNIT, address, filled, packed
@@ -73,7 +73,6 @@ class CompiledForward:
             weights.epsilon, weights.scale,
         )  # fmt: skip
         self.modules = frozenset(module for group in self._groups for module in group.modules)
-        self._adapters: dict[str, _Adapter] = {}
         self._room = torch.empty(0, dtype=torch.uint8)
 
     def logits(self, rows: Rows, memory: torch.Tensor) -> torch.Tensor:
@@ -81,7 +80,7 @@ class CompiledForward:
         for name, numbers, end in (("token", rows.tokens, self._tokens), ("position", rows.positions, self._positions), ("place", rows.places, slots * tokens)):
             if not 0 <= int(numbers.min()) <= int(numbers.max()) < end:  # compiled code would read whatever lies there
                 raise IndexError(f"a {name} of the step is outside of 0 to {end - 1}: from {int(numbers.min())} to {int(numbers.max())}")
-        adapters = [self._packed(adapter) for adapter in rows.adapters]
+        adapters = [_as_packed(adapter) for adapter in rows.adapters]
         owners = torch.tensor(rows.owners)
         spans = (layout.Span * len(rows.spans))()
         first = 0
@@ -103,8 +102,11 @@ class CompiledForward:
         _step.run(*places)
         return logits[:, : self._vocabulary]
 
+    def prepared(self, adapter: LoadedAdapter) -> ReadyAdapter:
+        return PackedAdapter(adapter, self._groups)
+
     def forget(self, digest: str) -> None:
-        self._adapters.pop(digest, None)
+        """Nothing is made of several adapters."""
 
     def rest(self) -> None:
         self._room = self._room.new_empty(0)
@@ -129,18 +131,14 @@ class CompiledForward:
         outputs = -(-weight.shape[0] // UNIT) * UNIT
         return layout.Matrix(address(self._keep(packed(weight))), None if bias is None else address(self._keep(filled(bias))), outputs, weight.shape[1])
 
-    def _packed(self, adapter: LoadedAdapter) -> _Adapter:
-        if adapter.digest not in self._adapters:
-            self._adapters[adapter.digest] = _Adapter(adapter, self._groups)
-        return self._adapters[adapter.digest]
 
-
-class _Adapter:
-    """An adapter's pairs for each of the four matrices of each layer."""
+class PackedAdapter:
+    """An adapter's pairs for each of the four matrices of each layer, as the products read them; a ReadyAdapter."""
 
     def __init__(self, adapter: LoadedAdapter, groups: Sequence[Matrix]) -> None:
+        self.digest, self.activated = adapter.digest, adapter.activated
         self.pairs = (layout.Pair * len(groups))()
-        self._kept = []
+        self._kept: list[torch.Tensor] = []
         for number, group in enumerate(groups):
             found = _side_by_side(adapter.modules, group)
             if found is None:
@@ -149,6 +147,15 @@ class _Adapter:
             a, b = packed(a), packed(_alternating(b.t()) if number % 4 == 2 else b.t())
             self._kept += [a, b]
             self.pairs[number] = layout.Pair(address(a), address(b), a.shape[0] * 16)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(tensor.nbytes for tensor in self._kept)
+
+
+def _as_packed(adapter: ReadyAdapter) -> PackedAdapter:
+    assert isinstance(adapter, PackedAdapter)
+    return adapter
 
 
 def _side_by_side(modules: Mapping[str, Any], group: Matrix) -> tuple[torch.Tensor, torch.Tensor] | None:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import torch
 
-from engines.generation.lora import LoadedAdapter
+from engines.generation.lora import LoadedAdapter, ReadyAdapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +22,16 @@ class Span:
     slot: int
     start: int
     tokens: Sequence[int]
-    adapter: LoadedAdapter | None = None
+    adapter: ReadyAdapter | None = None
     adapted_from: int = 0
     logits: int = 1
 
 
 class Decoder(Protocol):
-    """One copy of a base model's weights, and the keys and values of the sequences at work. Only the engine thread calls it."""
+    """One copy of a base model's weights, and the keys and values of the sequences at work. Only the engine thread calls it, but for what is said otherwise."""
 
     #: whether a prefix's keys and values can be taken out and put into another slot
     shares_prefixes: bool
-
-    @property
-    def device(self) -> torch.device: ...
 
     @property
     def token_bytes(self) -> int:
@@ -56,10 +53,13 @@ class Decoder(Protocol):
         """A copy of the keys and values of tokens ``start`` to ``end``; its first two dimensions are layers and tokens."""
 
     def unserved(self, modules: Collection[str]) -> str | None:
-        """One of the modules that adapters cannot change here, if there is one."""
+        """One of the modules that adapters cannot change here, if there is one. From any thread."""
+
+    def prepared(self, adapter: LoadedAdapter) -> ReadyAdapter:
+        """The adapter as spans name it; what was read is not needed any more. From any thread."""
 
     def forget(self, digest: str) -> None:
-        """The adapter with these weights is not resident any more: drop what was made of it."""
+        """The adapter with these weights is not resident any more: drop what was made of it together with others."""
 
     def put(self, slot: int, start: int, block: torch.Tensor) -> None:
         """Write what :meth:`take` gave behind the first ``start`` tokens."""

@@ -15,7 +15,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from engines.generation.decoder import Span
-from engines.generation.lora import LoadedAdapter, Lora
+from engines.generation.lora import LoadedAdapter, Lora, ReadyAdapter
 
 
 @dataclass
@@ -61,7 +61,7 @@ class GeneralDecoder:
         self.shares_prefixes = bool(layers) and all(type(layer) is DynamicLayer for layer in layers)
 
     @property
-    def device(self) -> torch.device:
+    def _device(self) -> torch.device:
         device: torch.device = self._model.device
         return device
 
@@ -100,8 +100,12 @@ class GeneralDecoder:
         """Every module of the model can be wrapped."""
         return None
 
+    def prepared(self, adapter: LoadedAdapter) -> ReadyAdapter:
+        modules = {name: Lora(lora.a.to(self._device), lora.b.to(self._device)) for name, lora in adapter.modules.items()}
+        return LoadedAdapter(adapter.digest, adapter.activated, modules)
+
     def forget(self, digest: str) -> None:
-        """Nothing of an adapter is kept here."""
+        """Nothing is kept of adapters here."""
 
     def step(self, spans: Sequence[Span]) -> list[torch.Tensor]:
         return [self._read(span) for span in spans]
@@ -109,9 +113,10 @@ class GeneralDecoder:
     def _read(self, span: Span) -> torch.Tensor:
         self._acting.adapter = None
         if span.adapter is not None:
+            assert isinstance(span.adapter, LoadedAdapter)
             self._wrap(span.adapter)
             self._acting.adapter, self._acting.first = span.adapter, span.adapted_from
-        ids = torch.tensor([span.tokens], device=self.device)
+        ids = torch.tensor([span.tokens], device=self._device)
         output = self._model(ids, past_key_values=self._at(span.slot, span.start), use_cache=True, logits_to_keep=max(span.logits, 1))
         logits: torch.Tensor = output.logits[0].float()
         return logits[-span.logits :] if span.logits else logits[:0]

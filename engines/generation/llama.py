@@ -11,6 +11,7 @@ from typing import Protocol
 import torch
 
 from engines.generation.decoder import Span
+from engines.generation.lora import LoadedAdapter, ReadyAdapter
 from engines.generation.rows import Rows
 
 
@@ -32,8 +33,11 @@ class Forward(Protocol):
     def logits(self, rows: Rows, memory: torch.Tensor) -> torch.Tensor:
         """Those of the wanted rows in fp32, shape (wanted, vocabulary). ``memory`` has shape (layers, slots, tokens, width)."""
 
+    def prepared(self, adapter: LoadedAdapter) -> ReadyAdapter:
+        """The adapter in the form that rows name. From any thread."""
+
     def forget(self, digest: str) -> None:
-        """Drop what was made of the adapter with these weights."""
+        """Drop what was made of the adapter with these weights together with others."""
 
     def rest(self) -> None:
         """Nothing runs: give back what only steps need."""
@@ -47,10 +51,6 @@ class LlamaDecoder:
     def __init__(self, forward: Forward) -> None:
         self._forward = forward
         self._memory = torch.empty(forward.layers, 0, 0, forward.width, dtype=forward.dtype, device=forward.device)
-
-    @property
-    def device(self) -> torch.device:
-        return self._forward.device
 
     @property
     def token_bytes(self) -> int:
@@ -82,13 +82,16 @@ class LlamaDecoder:
     def unserved(self, modules: Collection[str]) -> str | None:
         return min(set(modules) - self._forward.modules, default=None)
 
+    def prepared(self, adapter: LoadedAdapter) -> ReadyAdapter:
+        return self._forward.prepared(adapter)
+
     def forget(self, digest: str) -> None:
         self._forward.forget(digest)
 
     def step(self, spans: Sequence[Span]) -> list[torch.Tensor]:
         # those that read more than one token first: what decodes is then one run of rows
         order = sorted(range(len(spans)), key=lambda number: (len(spans[number].tokens) == 1, spans[number].slot))
-        logits = self._forward.logits(Rows.of([spans[number] for number in order], self._memory.shape[2], self.device), self._memory)
+        logits = self._forward.logits(Rows.of([spans[number] for number in order], self._memory.shape[2], self._forward.device), self._memory)
         found: list[torch.Tensor] = [logits] * len(spans)
         start = 0
         for number in order:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model_state_dict
@@ -30,18 +30,28 @@ class Lora:
     b: torch.Tensor
 
 
+class ReadyAdapter(Protocol):
+    """An adapter in the form in which a decoder's steps use it. ``activated`` ones act from the invocation on, plain ones on every token. ``digest`` names
+    its weights."""
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def activated(self) -> bool: ...
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that it takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedAdapter:
-    """An adapter in memory, in fp32. ``activated`` ones act from the invocation on, plain ones on every token. ``digest`` names its weights."""
+    """An adapter as it was read, in fp32; a :class:`ReadyAdapter` where modules are wrapped one by one."""
 
     digest: str
     activated: bool
     modules: Mapping[str, Lora]
-
-    @property
-    def rank(self) -> int:
-        """The largest of its modules."""
-        return max(lora.a.shape[0] for lora in self.modules.values())
 
     @property
     def nbytes(self) -> int:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from core.errors import BankassistError, CallerLeft, Overloaded, TooLate, Unavailable
 from core.ports import GenerationOptions
 from engines.chat import EncodedPrompt
-from engines.generation.lora import LoadedAdapter
+from engines.generation.lora import ReadyAdapter
 from engines.grammar import TokenMatcher
 
 
@@ -44,7 +44,7 @@ class Request:
     """
 
     prompt: EncodedPrompt
-    adapter: LoadedAdapter | None
+    adapter: ReadyAdapter | None
     options: GenerationOptions
     cancelled: threading.Event | None = None
     before: Sequence[int] = ()

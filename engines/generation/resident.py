@@ -6,16 +6,10 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
 from queue import Empty, SimpleQueue
 
-import torch
-
 from core.types import AdapterRef
-from engines.generation.lora import LoadedAdapter, Lora
-
-#: as it was read, and as steps use it
-_COPIES = 2
+from engines.generation.lora import ReadyAdapter
 
 log = logging.getLogger(__name__)
 
@@ -23,15 +17,14 @@ log = logging.getLogger(__name__)
 class ResidentAdapters:
     """Bounded by bytes; those longest unused go. A request that runs holds its own adapter, whatever is dropped here."""
 
-    def __init__(self, load: Callable[[AdapterRef], LoadedAdapter], limit_bytes: int, device: torch.device) -> None:
+    def __init__(self, load: Callable[[AdapterRef], ReadyAdapter], limit_bytes: int) -> None:
         self._load = load
         self._limit = limit_bytes
-        self._device = device
-        self._loaded: OrderedDict[str, LoadedAdapter] = OrderedDict()
+        self._loaded: OrderedDict[str, ReadyAdapter] = OrderedDict()
         self._lock = threading.Lock()
         self._dropped: SimpleQueue[str] = SimpleQueue()
 
-    def get(self, adapter: AdapterRef) -> LoadedAdapter:
+    def get(self, adapter: AdapterRef) -> ReadyAdapter:
         """The adapter with these weights.
 
         Raises:
@@ -39,10 +32,10 @@ class ResidentAdapters:
         """
         with self._lock:
             if adapter.digest not in self._loaded:
-                self._loaded[adapter.digest] = self._placed(self._load(adapter))
+                self._loaded[adapter.digest] = self._load(adapter)
                 log.info("adapter %s loaded", adapter)
             self._loaded.move_to_end(adapter.digest)
-            while len(self._loaded) > 1 and _COPIES * sum(one.nbytes for one in self._loaded.values()) > self._limit:
+            while len(self._loaded) > 1 and sum(one.nbytes for one in self._loaded.values()) > self._limit:
                 self._dropped.put(self._loaded.popitem(last=False)[0])
             return self._loaded[adapter.digest]
 
@@ -54,8 +47,3 @@ class ResidentAdapters:
                 found.append(self._dropped.get_nowait())
             except Empty:
                 return found
-
-    def _placed(self, adapter: LoadedAdapter) -> LoadedAdapter:
-        if self._device.type == "cpu":
-            return adapter
-        return replace(adapter, modules={name: Lora(lora.a.to(self._device), lora.b.to(self._device)) for name, lora in adapter.modules.items()})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from engines.generation.decoder import Span
-from engines.generation.lora import LoadedAdapter
+from engines.generation.lora import ReadyAdapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Rows:
     places: torch.Tensor
     wanted: torch.Tensor
     owners: Sequence[int]
-    adapters: Sequence[LoadedAdapter]
+    adapters: Sequence[ReadyAdapter]
 
     @classmethod
     def of(cls, spans: Sequence[Span], capacity: int, device: torch.device) -> Rows:
@@ -32,7 +32,7 @@ class Rows:
         places: list[int] = []
         wanted: list[int] = []
         owners: list[int] = []
-        adapters: dict[str, LoadedAdapter] = {}
+        adapters: dict[str, ReadyAdapter] = {}
         for span in spans:
             count = len(span.tokens)
             tokens += span.tokens

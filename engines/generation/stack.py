@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from engines.generation.lora import LoadedAdapter
+from engines.generation.lora import LoadedAdapter, ReadyAdapter
 
 #: combinations of several adapters that are kept put together
 _KEPT = 4
@@ -47,42 +47,54 @@ class Stack:
     rank: int
 
 
+@dataclass(frozen=True, slots=True)
+class StackedAdapter:
+    """An adapter as a stack of its own; a ReadyAdapter."""
+
+    digest: str
+    activated: bool
+    stack: Stack
+
+    @property
+    def nbytes(self) -> int:
+        return sum(pair.a.nbytes + pair.b.nbytes for pair in self.stack.pairs.values())
+
+
 class Stacks:
-    """Puts adapters together for steps, and keeps what it made. Adapters are changed into the form that steps use once each."""
+    """Puts adapters together for steps, and keeps what it made of several."""
 
     def __init__(self, groups: Mapping[str, Group], dtype: torch.dtype, device: torch.device) -> None:
         self._groups = groups
         self.modules = frozenset(module for group in groups.values() for module in group.modules)
         self._dtype = dtype
         self._device = device
-        self._single: dict[str, Stack] = {}
         self._several: OrderedDict[tuple[str, ...], Stack] = OrderedDict()
 
-    def of(self, adapters: Sequence[LoadedAdapter]) -> Stack:
+    def of(self, adapters: Sequence[ReadyAdapter]) -> Stack:
         """A stack that holds the adapters, which are different ones. One that holds a few more is taken where it is there already."""
-        if len(adapters) == 1:
-            return self._alone(adapters[0])
-        digests = tuple(sorted(adapter.digest for adapter in adapters))
-        needed = sum(self._alone(adapter).rank for adapter in adapters)
+        singles = {adapter.digest: _stack(adapter) for adapter in adapters}
+        if len(singles) == 1:
+            return singles[adapters[0].digest]
+        digests = tuple(sorted(singles))
+        needed = sum(stack.rank for stack in singles.values())
         for key, stack in self._several.items():
             if stack.rank <= 2 * needed and set(digests) <= set(key):
                 self._several.move_to_end(key)
                 return stack
-        made = self._several[digests] = self._join([self._single[digest] for digest in digests], digests)
+        made = self._several[digests] = self._join([singles[digest] for digest in digests], digests)
         while len(self._several) > _KEPT:
             self._several.popitem(last=False)
         return made
 
     def forget(self, digest: str) -> None:
-        self._single.pop(digest, None)
         for key in [key for key in self._several if digest in key]:
             del self._several[key]
 
-    def _alone(self, adapter: LoadedAdapter) -> Stack:
-        if adapter.digest not in self._single:
-            pairs = {name: pair for name, group in self._groups.items() if (pair := self._pair(group, adapter))}
-            self._single[adapter.digest] = Stack({adapter.digest: 0}, pairs, adapter.rank)
-        return self._single[adapter.digest]
+    def alone(self, adapter: LoadedAdapter) -> StackedAdapter:
+        """In the form that steps use. From any thread."""
+        pairs = {name: pair for name, group in self._groups.items() if (pair := self._pair(group, adapter))}
+        rank = max(lora.a.shape[0] for lora in adapter.modules.values())
+        return StackedAdapter(adapter.digest, adapter.activated, Stack({adapter.digest: 0}, pairs, rank))
 
     def _pair(self, group: Group, adapter: LoadedAdapter) -> Pair | None:
         rows, columns, start = [], [], 0
@@ -112,3 +124,8 @@ class Stacks:
                 owners = tuple(number for number, pair in parts for _ in pair.owners)
                 pairs[name] = Pair(torch.cat([pair.a for _, pair in parts]), torch.cat([pair.b for _, pair in parts]), owners)
         return Stack({digest: number for number, digest in enumerate(digests)}, pairs, sum(stack.rank for stack in stacks))
+
+
+def _stack(adapter: ReadyAdapter) -> Stack:
+    assert isinstance(adapter, StackedAdapter)
+    return adapter.stack

@@ -13,6 +13,7 @@ import torch.nn.functional as F  # noqa: N812, the name that everybody knows
 
 from engines.generation.decoder import Span
 from engines.generation.llama_weights import LlamaWeights, Matrix
+from engines.generation.lora import LoadedAdapter, ReadyAdapter
 from engines.generation.rows import Rows
 from engines.generation.stack import Group, Pair, Stack, Stacks
 
@@ -64,6 +65,9 @@ class TorchForward:
         # on a CPU small products in bf16 cost several times what they cost in fp32
         self._stacks = Stacks(groups, torch.float32 if self.device.type == "cpu" else self.dtype, self.device)
         self.modules = self._stacks.modules
+
+    def prepared(self, adapter: LoadedAdapter) -> ReadyAdapter:
+        return self._stacks.alone(adapter)
 
     def forget(self, digest: str) -> None:
         self._stacks.forget(digest)

@@ -137,18 +137,19 @@ def test_an_adapter_changes_what_peft_changes(shape: str, tiles: bool, tmp_path:
         base = make(shape, torch.float32)
         plain = base(torch.tensor([ids])).logits[0]
         expected = PeftModel.from_pretrained(base, str(tmp_path / str(number))).eval()(torch.tensor([ids])).logits[0]
-        (found,) = decoder.step([Span(1, 0, ids, adapter, logits=len(ids))])
+        ready = decoder.prepared(adapter)
+        (found,) = decoder.step([Span(1, 0, ids, ready, logits=len(ids))])
         in_bf16 = PeftModel.from_pretrained(make(shape), str(tmp_path / str(number))).eval()(torch.tensor([ids])).logits[0].float()
         assert distance(found, expected) < min(distance(in_bf16, expected), distance(plain, expected) / 5)
         # from a token on
-        (found,) = decoder.step([Span(1, 0, ids, adapter, adapted_from=35, logits=len(ids))])
+        (found,) = decoder.step([Span(1, 0, ids, ready, adapted_from=35, logits=len(ids))])
         assert torch.equal(found[:35], decoder.step([Span(2, 0, ids, logits=len(ids))])[0][:35])
         assert not torch.equal(found[35:], decoder.step([Span(2, 0, ids, logits=len(ids))])[0][35:])
 
 
 def test_a_row_is_the_same_to_the_bit_whatever_is_beside_it(shape: str, tiles: bool, tmp_path: Path) -> None:
     decoder = compiled(make(shape), tiles=tiles)
-    owners: list[LoadedAdapter | None] = [None, *adapters(shape, tmp_path)]
+    owners = [None, *(decoder.prepared(adapter) for adapter in adapters(shape, tmp_path))]
     texts = [tokens(90, seed) for seed in range(4)]
     alone = []
     for text, adapter in zip(texts, owners, strict=True):
@@ -229,9 +230,10 @@ def test_reasons_are_told(sizes: dict[str, Any], dtype: torch.dtype, reason: str
 
 def test_what_is_no_number_stays_in_its_row(tiles: bool, tmp_path: Path) -> None:
     decoder = compiled(make("llama"), tiles=tiles)
-    fine, broken, _ = adapters("llama", tmp_path)
-    for lora in broken.modules.values():
+    read_fine, read_broken, _ = adapters("llama", tmp_path)
+    for lora in read_broken.modules.values():
         lora.a.fill_(1e38)
+    fine, broken = decoder.prepared(read_fine), decoder.prepared(read_broken)
     spans: Sequence[Span] = [
         Span(0, 0, tokens(40, 1), fine, logits=40),
         Span(1, 0, tokens(40, 2), broken),
