@@ -85,6 +85,10 @@ class Both:
             return fresh(f"Case {next(self._cases)}. ", self.ours.count_tokens, tokens, question)
         return about_fees(f"File {about}. ", self.ours.count_tokens, tokens, question)
 
+    def tokens(self, about: int) -> int:
+        """How many a prompt of about so many really has."""
+        return self.ours.prompt_tokens(self.prompt(about))
+
     # -- the two sides ---------------------------------------------------------------------------
 
     def write(self, job: Job, tokens: int) -> float:

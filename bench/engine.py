@@ -22,10 +22,10 @@ def run(home: Home, limits: dict[str, float]) -> list[Row]:
 def _first_token(both: Both) -> Row:
     """Nothing of the prompt was read before."""
     found = in_turn({"ours": lambda: both.write(Job(both.prompt(640), None), 1), "peer": lambda: both.peft([Job(both.prompt(640), None)], 1)}, repeats=_REPEATS)
-    limit = both.multiplying(640)
+    limit = both.multiplying(both.tokens(640))
     return both.row(
         "first token of one request of 640 tokens, base model", found["ours"], limit, peer_name="transformers' generate", peer=found["peer"], goal=2 * limit,
-        note="goal: twice what the matrix rate allows",
+        note=f"{both.tokens(640)} tokens with the chat template; goal: twice what the matrix rate allows",
     )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def _eight(both: Both) -> list[Row]:
         ("the same about the same passages", together, 3, 1),
     ):
         found = in_turn({"ours": lambda: both.write_all(jobs(), 64), "peer": lambda: both.peft(jobs(), 64)}, repeats=1, warm_up=0)  # noqa: B023, run in here
-        limit = both.reading(64) + prompts * both.multiplying(640)
+        limit = both.reading(64) + prompts * both.multiplying(both.tokens(640))
         rows.append(both.row(name, found["ours"], limit, peer_name="PEFT adapter_names", peer=found["peer"], times=times, note="one run"))
     return rows
 
@@ -65,11 +65,17 @@ def _callers(both: Both) -> list[Row]:
         waited = time.perf_counter() - started
         peers_first.append(waited + both.peft([job], 32))
     peer = time.perf_counter() - started
-    least = both.reading(2 * 32) + 4 * both.multiplying(640)
+    least = both.reading(2 * 32) + 4 * both.multiplying(both.tokens(640))
     name, sequence = f"{_CALLERS} callers, 640 + 32 tokens, 4 adapters, 4 sets of passages", "transformers + PEFT in sequence"
     return [
         both.row(f"{name}: all done", Spread.of([ours]), least, peer_name=sequence, peer=Spread.of([peer]), times=4, note="one run, nothing read before"),
-        both.row(f"{name}: first token, p95", Spread.of([_p95(first)]), 4 * both.multiplying(640), peer_name=sequence, peer=Spread.of([_p95(peers_first)])),
+        both.row(
+            f"{name}: first token, p95",
+            Spread.of([_p95(first)]),
+            4 * both.multiplying(both.tokens(640)),
+            peer_name=sequence,
+            peer=Spread.of([_p95(peers_first)]),
+        ),
     ]
 
 

@@ -69,7 +69,15 @@ def _chain(both: Both) -> list[Row]:
     warm = in_turn({"ours": partial(ours, known), "peer": partial(peer, known)}, repeats=_REPEATS)
     least = both.reading(written_tokens)
     return [
-        both.row(f"{name}, cold", cold["ours"], least + both.multiplying(1536), peer_name="PEFT, whole prompt each", peer=cold["peer"], times=1.8, note=note),
+        both.row(
+            f"{name}, cold",
+            cold["ours"],
+            least + both.multiplying(both.tokens(1536)),
+            peer_name="PEFT, whole prompt each",
+            peer=cold["peer"],
+            times=1.8,
+            note=note,
+        ),
         both.row(f"{name}, read before", warm["ours"], least, peer_name="PEFT, whole prompt each", peer=warm["peer"], times=3, note=note),
     ]
 

@@ -9,12 +9,16 @@ template is encoded once, at the start, and texts one after another.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from core.errors import Unavailable
 from core.prompts import Prompt
 
+#: texts whose ids are kept: several adapters read the same passages, and many questions popular ones
+_KEPT = 128
 _SYSTEM, _USER = "SYSTEMTEXTHERE", "USERTEXTHERE"
 
 
@@ -59,6 +63,7 @@ class ChatEncoder:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._lock = threading.Lock()
+        self._plain = lru_cache(_KEPT)(self._encoded)
         if not tokenizer.chat_template:
             raise Unavailable("the generation model has no chat template: choose an instruction-tuned model", code="model_unfit")
         turns = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": _USER}]
@@ -89,9 +94,11 @@ class ChatEncoder:
 
     def text(self, text: str) -> list[int]:
         """Ids of plain text; special tokens written in it stay characters."""
+        return [*self._plain(text)]
+
+    def _encoded(self, text: str) -> Sequence[int]:
         with self._lock:
-            ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
-        return ids
+            return tuple(self._tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
 
     def _special(self, template: str) -> list[int]:
         """Only while nobody else has the encoder yet."""

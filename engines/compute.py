@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from functools import cache
@@ -19,6 +20,13 @@ def prepare(threads: int) -> None:
 
     if threads:
         torch.set_num_threads(threads)
+
+
+def give_back() -> None:
+    """Have the C library return memory that it keeps for later: what a crowd needed would stay with the process (malloc_trim(3), glibc)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def torch_dtype(setting: str) -> Any:

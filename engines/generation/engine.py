@@ -11,12 +11,14 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import torch
 
 from core.errors import BankassistError, Unavailable
+from engines.compute import give_back
 from engines.generation.decoder import Decoder, Span
-from engines.generation.prefixes import BASE, Namespace, PrefixCache
+from engines.generation.prefixes import BASE, Namespace, PrefixCache, common
 from engines.generation.requests import Ended, Request, Scored, Waiting, stopping
 
 log = logging.getLogger(__name__)
@@ -29,8 +31,10 @@ _WORTH_WAITING = 32
 _ROOM = 256
 #: a temperature below it is 0: divided by it, logits are no numbers any more
 _GREEDY = 1e-4
-#: tokens per slot that stay reserved while nothing runs
+#: tokens of a slot that stay reserved while nothing runs
 _KEPT = 1024
+#: seconds without a request after which memory that only a crowd or a long prompt needed goes back
+_LINGER = 2.0
 
 
 @dataclass(eq=False)
@@ -64,6 +68,24 @@ class _Running:
         )
 
 
+class _Left(NamedTuple):
+    """What a slot still holds of a sequence that left: tokens, and the namespaces that they were read in with where each one's end."""
+
+    tokens: Sequence[int]
+    namespaces: Sequence[tuple[Namespace, int]]
+
+    def shared_with(self, one: _Running) -> int:
+        """How many of its first tokens are those of the other one, read in the same namespaces."""
+        start = 0
+        for mine, theirs in zip(self.namespaces, one.namespaces, strict=True):
+            end = min(mine[1], theirs[1], len(self.tokens))
+            if mine[0] == theirs[0]:
+                start += common(self.tokens[start:end], one.tokens[start:end])
+            if start < max(mine[1], theirs[1]):
+                break
+        return min(start, len(one.tokens) - 1)
+
+
 class Engine:
     """Runs :meth:`work` on its thread until the queue is closed. All else here is called from there."""
 
@@ -81,6 +103,7 @@ class Engine:
         self.prefixes = PrefixCache(prefix_bytes if decoder.shares_prefixes else 0)
         self._running: list[_Running] = []  # by slot
         self._order: list[_Running] = []  # by when they came
+        self._left: dict[int, _Left] = {}  # by slot
         self._reserved = (0, 0)
         self.steps = 0
         self.rows = 0
@@ -111,6 +134,7 @@ class Engine:
             one.request.events.put(_told(error))
         self._running.clear()
         self._order.clear()
+        self._left.clear()
         self._reserve(0, 0)
 
     # -- who takes part --------------------------------------------------------------------------
@@ -120,22 +144,18 @@ class Engine:
             self._leave(one)
         self._forget()
         while len(self._running) < self._batch:
-            if not self._running:
+            request = self._waiting.take(self._fits, wait=0.0 if self._running else _LINGER)
+            if request is None and not self._running:
                 self._idle()
-            request = self._waiting.take(self._fits, wait=not self._running)
+                request = self._waiting.take(self._fits, wait=None)
             if request is None:
                 return
             try:
                 self._start(request)
             except Exception as error:
-                self._drop(request, error)
-
-    def _drop(self, request: Request, error: Exception) -> None:
-        """One request failed by itself; the others go on."""
-        log.warning("a request failed", exc_info=error)
-        request.events.put(_told(error))
-        for one in [one for one in self._running if one.request is request]:
-            self._leave(one)
+                _tell(request, error)
+                for one in [one for one in self._running if one.request is request]:
+                    self._leave(one)
 
     def _forget(self) -> None:
         """What was made of adapters that are not resident any more goes when the last request that uses them has ended."""
@@ -143,6 +163,7 @@ class Engine:
         for digest in self._gone - {one.request.adapter.digest for one in self._running if one.request.adapter}:
             self._decoder.forget(digest)
             self.prefixes.forget(digest)
+            self._left = {slot: left for slot, left in self._left.items() if all(name.reader != digest for name, _ in left.namespaces)}
             self._gone.discard(digest)
 
     def _fits(self, request: Request) -> bool:
@@ -163,6 +184,9 @@ class Engine:
         self._order.append(one)
         self._reserve(len(self._running), max(one.request.longest for one in self._running))
         self.prefixes.asked_tokens += before
+        if (left := self._left.pop(one.slot, None)) is not None:  # it lies there already, and need not be copied there
+            one.read = left.shared_with(one)
+            self.prefixes.hit_tokens += one.read
         self._match(one)
 
     def _match(self, one: _Running) -> None:
@@ -203,6 +227,8 @@ class Engine:
             self._decoder.move(last.slot, one.slot, last.read)
             self._running[one.slot] = last
             last.slot = one.slot
+        elif one.written and self.prefixes.keeps:
+            self._left[one.slot] = _Left(one.tokens[: one.read], one.namespaces)
 
     def _reserve(self, slots: int, tokens: int) -> None:
         """Room grows in large steps: each one copies what is there."""
@@ -213,11 +239,13 @@ class Engine:
         if wanted != self._reserved:
             self._decoder.reserve(*wanted)
             self._reserved = wanted
+            self._left = {slot: left for slot, left in self._left.items() if slot < wanted[0] and len(left.tokens) <= wanted[1]}
 
     def _idle(self) -> None:
-        """Nothing runs: room that only a crowd or a long prompt needed goes back."""
+        """Nothing ran for a while: room that only a crowd or a long prompt needed goes back."""
         if self._reserved[1] > _KEPT or self._reserved[0] > 1:
             self._reserve(0, 0)
+        give_back()
 
     # -- one step --------------------------------------------------------------------------------
 
@@ -238,15 +266,21 @@ class Engine:
         self.steps += 1
         self.rows += len(spans)
         found = self._decoder.step([span for _, span in spans])
-        for one, span in spans:  # all of them before any leaves: slots move then
-            one.read += len(span.tokens)
-            self._keep(one)
+        done, failed = [], []
         for (one, span), logits in zip(spans, found, strict=True):
+            one.read += len(span.tokens)
             if span.logits:
                 try:
-                    self._go_on(one, logits[-1])
+                    if self._ends_with(one, logits[-1]):
+                        done.append(one)
                 except Exception as error:
-                    self._drop(one.request, error)
+                    _tell(one.request, error)
+                    failed.append(one)
+        for one, _ in spans:  # when the tokens have been told, and before any leaves: slots move then
+            if one not in failed:
+                self._keep(one)
+        for one in (*done, *failed):
+            self._leave(one)
 
     def _keep(self, one: _Running) -> None:
         """The part of the prompt that others may share, once it has been read."""
@@ -262,42 +296,30 @@ class Engine:
     def _taken(self, slot: int, offset: int, first: int, last: int) -> torch.Tensor:
         return self._decoder.take(slot, offset + first, offset + last)
 
-    def _go_on(self, one: _Running, logits: torch.Tensor) -> None:
+    def _ends_with(self, one: _Running, logits: torch.Tensor) -> bool:
+        """Tell the next token. Whether nothing comes behind it."""
         request = one.request
         _check_numbers(logits)
         if request.labels:
             one.written += 1
             request.events.put(self._label_sums(one, logits))
-            self._leave(one)
-            return
+            return True
         allowed = logits if request.matcher is None else request.matcher.constrain(logits)
         token = _choose(allowed, request.options.temperature, one.random)
         if request.forced is not None:
-            self._force(one, request.forced, token)
-            return
+            return _forced(one, request.forced, token)
         if token in self._end_tokens:
-            self._end(one, "stop")
-            return
+            request.events.put(Ended("stop"))
+            return True
         if request.matcher is not None:
             request.matcher.accept(token)
         one.written += 1
         one.tokens.append(token)
         request.events.put(token if request.options.logprobs is None else _scored(token, logits, request.options.logprobs))
-        if one.written >= request.options.max_tokens:
-            self._end(one, "length")
-
-    def _force(self, one: _Running, forced: Sequence[int], chosen: int) -> None:
-        """Tell what was chosen and go on with what is given, in the same steps in which it would write."""
-        one.request.events.put(chosen)
-        if one.written == len(forced):
-            self._end(one, "length")
-            return
-        one.tokens.append(forced[one.written])
-        one.written += 1
-
-    def _end(self, one: _Running, reason: str) -> None:
-        one.request.events.put(Ended(reason))  # type: ignore[arg-type]
-        self._leave(one)
+        if one.written < request.options.max_tokens:
+            return False
+        request.events.put(Ended("length"))
+        return True
 
     def _label_sums(self, one: _Running, logits: torch.Tensor) -> tuple[float, ...]:
         """Log-probabilities of the labels behind what was read. Each is read over the one before: its tokens are not kept."""
@@ -313,6 +335,23 @@ class Engine:
                 total += sum(float(torch.log_softmax(row, -1)[token]) for row, token in zip(rows, label[1:], strict=True))
             sums.append(total)
         return tuple(sums)
+
+
+def _forced(one: _Running, forced: Sequence[int], chosen: int) -> bool:
+    """Tell what was chosen and go on with what is given, in the same steps in which it would write. Whether nothing comes behind it."""
+    one.request.events.put(chosen)
+    if one.written == len(forced):
+        one.request.events.put(Ended("length"))
+        return True
+    one.tokens.append(forced[one.written])
+    one.written += 1
+    return False
+
+
+def _tell(request: Request, error: Exception) -> None:
+    """One request failed by itself; the others go on."""
+    log.warning("a request failed", exc_info=error)
+    request.events.put(_told(error))
 
 
 def _choose(logits: torch.Tensor, temperature: float, random: torch.Generator) -> int:

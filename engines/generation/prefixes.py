@@ -114,7 +114,7 @@ class PrefixCache:
             node = node.children.get(tokens[place])
             if node is None:
                 return
-            length = _common(node.tokens, tokens, place)
+            length = common(node.tokens, tokens[place : place + len(node.tokens)])
             yield node, length
             if length < len(node.tokens):
                 return
@@ -146,11 +146,12 @@ class PrefixCache:
             self.nbytes -= sum(node.nbytes for node in _nodes(self._roots.pop(name)))
 
 
-def _common(known: tuple[int, ...], tokens: Sequence[int], place: int) -> int:
-    most = min(len(known), len(tokens) - place)
-    if known[:most] == tuple(tokens[place : place + most]):
+def common(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many of their first tokens are the same."""
+    most = min(len(one), len(other))
+    if tuple(one[:most]) == tuple(other[:most]):
         return most
-    return next(index for index in range(most) if known[index] != tokens[place + index])
+    return next(index for index in range(most) if one[index] != other[index])
 
 
 def _nodes(node: _Node) -> Iterator[_Node]:

@@ -142,11 +142,14 @@ class Waiting:
             self._turns.setdefault(request.options.caller, self._turn)  # whoever comes later is not owed the turns before
             self._changed.notify()
 
-    def take(self, fits: Callable[[Request], bool], *, wait: bool) -> Request | None:
-        """The request whose turn it is. None when nothing waits, when it does not fit yet, or when the queue was closed."""
+    def take(self, fits: Callable[[Request], bool], *, wait: float | None) -> Request | None:
+        """The request whose turn it is. None when nothing waits, when it does not fit yet, or when the queue was closed.
+
+        Args:
+            wait: seconds to wait for one at most; None is for ever.
+        """
         with self._changed:
-            if wait:
-                self._changed.wait_for(lambda: self._requests or self._closed)
+            self._changed.wait_for(lambda: self._requests or self._closed, wait)
             self._forget_unwanted()
             if self._closed or not self._requests:
                 return None

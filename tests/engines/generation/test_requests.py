@@ -24,7 +24,7 @@ def scoring(caller: str) -> Request:
 
 def order(waiting: Waiting) -> list[str]:
     taken = []
-    while (found := waiting.take(lambda _: True, wait=False)) is not None:
+    while (found := waiting.take(lambda _: True, wait=0)) is not None:
         taken.append(found.options.caller)
     return taken
 
@@ -40,7 +40,7 @@ def test_who_comes_later_is_not_owed_the_turns_before() -> None:
     waiting = Waiting(64, 30)
     for _ in range(3):
         waiting.put(request("old"))
-        assert waiting.take(lambda _: True, wait=False) is not None
+        assert waiting.take(lambda _: True, wait=0) is not None
     for caller in ("new", "new", "new", "old"):
         waiting.put(request(caller))
     assert order(waiting) == ["new", "old", "new", "new"]
@@ -58,8 +58,8 @@ def test_what_does_not_fit_yet_keeps_its_turn() -> None:
     long, short = request("a", length=9), request("b", length=1)
     waiting.put(long)
     waiting.put(short)
-    assert waiting.take(lambda one: one.longest < 195, wait=False) is None  # nobody overtakes, or a long one would starve
-    assert waiting.take(lambda _: True, wait=False) is long
+    assert waiting.take(lambda one: one.longest < 195, wait=0) is None  # nobody overtakes, or a long one would starve
+    assert waiting.take(lambda _: True, wait=0) is long
 
 
 def test_places_and_closing() -> None:
@@ -74,7 +74,7 @@ def test_places_and_closing() -> None:
         pytest.fail("nobody is let in")
     with pytest.raises(Unavailable, match="stopping"):
         waiting.put(scoring("a"))
-    assert waiting.take(lambda _: True, wait=True) is None
+    assert waiting.take(lambda _: True, wait=None) is None
 
 
 def test_a_place_is_held_while_a_request_is_made_ready() -> None:
@@ -85,7 +85,7 @@ def test_a_place_is_held_while_a_request_is_made_ready() -> None:
         waiting.put(request("a"))
     with pytest.raises(Overloaded), waiting.place():
         pytest.fail("somebody waits in it")
-    assert waiting.take(lambda _: True, wait=False) is not None
+    assert waiting.take(lambda _: True, wait=0) is not None
     with waiting.place():
         pass
 
@@ -136,5 +136,5 @@ def test_whoever_is_taken_has_waited_long_enough() -> None:
     taken = request("a")
     waiting.put(taken)
     assert taken.start_by < math.inf
-    assert waiting.take(lambda _: True, wait=False) is taken
+    assert waiting.take(lambda _: True, wait=0) is taken
     assert taken.start_by == math.inf
