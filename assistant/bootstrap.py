@@ -17,6 +17,7 @@ from assistant.retrieve import Retriever
 from assistant.route import OUTSIDE, RouteModel, Router, fit
 from core.errors import SettingsError
 from core.settings import Settings, make_home
+from engines.compute import give_back
 from engines.embedder import SentenceEmbedder
 from engines.local_generator import LocalGenerator
 from engines.parts import Parts, open_parts
@@ -55,7 +56,9 @@ def load_models(settings: Settings, notify: Callable[[str], None] = lambda _: No
     try:
         embedder = SentenceEmbedder.load(settings.models, cache, notify)
         examples = {name: task.examples for name, task in load_tasks().items()} | {OUTSIDE: outside_examples()}
-        yield LoadedModels(embedder, generator, fit(examples, embedder, cache))
+        routes = fit(examples, embedder, cache)
+        give_back()  # loading takes more than it leaves
+        yield LoadedModels(embedder, generator, routes)
     finally:
         generator.close()
 

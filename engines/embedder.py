@@ -46,10 +46,14 @@ class SentenceEmbedder:
         prepare(settings.threads)
         from sentence_transformers import SentenceTransformer
 
+        from engines.table_in_file import leave_in_file
+
         logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
         model = SentenceTransformer(
             str(folder.path), device="cpu", local_files_only=True, model_kwargs={"dtype": torch_dtype(settings.dtype), "use_safetensors": True}
         )
+        transformer: Any = model[0]
+        leave_in_file(transformer.auto_model, folder.path / "model.safetensors")
         return cls(model, folder)
 
     @property
