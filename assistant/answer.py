@@ -16,6 +16,7 @@ from assistant.refusals import Refusal, refusal_text
 from assistant.retrieve import Retriever
 from assistant.route import AUTO, Router
 from core.errors import BadInput, CallerLeft, Overloaded, TooLate
+from core.place import Place
 from core.ports import GenerationOptions, Generator, Sources, Token, TokenLogprob
 from core.prompts import Prompt, PromptPassage, heading_of, render
 from core.settings import Generation, Routing
@@ -30,7 +31,7 @@ LONGEST = GenerationOptions(1024)
 @dataclass(frozen=True, slots=True)
 class Request:
     """A question and how it is to be answered. ``passages`` given by the caller take the place of retrieval. Of the options, caller and permissions are
-    those of the query, and the settings say how long an answer may be."""
+    those of the query, and the settings say how long an answer may be. ``place`` in the generator's queue is one that its caller holds already."""
 
     query: Query
     adapter: str = AUTO
@@ -38,6 +39,7 @@ class Request:
     top_k: int = 5
     passages: tuple[Passage, ...] | None = None
     options: GenerationOptions = LONGEST
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Assistant:
         query = request.query
         if cancelled is not None and cancelled.is_set():
             raise CallerLeft("the caller left")
-        with self.generator.admit():
+        with request.place or self.generator.admit() as place:
             route = self._route(request)
             moment = clock.mark("route", clock.started)
             yield route
@@ -121,11 +123,11 @@ class Assistant:
                 self.audit.started(audit_id, query, route, passages, self.sequence())
                 yield self._finish(request, route, audit_id, clock, _Outcome(refusal=Refusal.NO_EVIDENCE))
                 return
-        task = self.tasks.get(route.task or "")
-        prompt = render(query.text, prompt_passages(passages), task.instruction if task else "", query.history)
-        self.audit.started(audit_id, query, route, passages, self.sequence(), prompt, self._options(request))
-        with self.audit.telling_the_end(audit_id, query):
-            yield from self._written(request, route, task, prompt, passages, audit_id, clock, moment, cancelled)
+            task = self.tasks.get(route.task or "")
+            prompt = render(query.text, prompt_passages(passages), task.instruction if task else "", query.history)
+            self.audit.started(audit_id, query, route, passages, self.sequence(), prompt, self._options(request))
+            with self.audit.telling_the_end(audit_id, query):
+                yield from self._written(request, route, task, prompt, passages, audit_id, clock, moment, cancelled, place)
 
     def generate(self, request: Request, cancelled: threading.Event | None = None) -> Generated:
         """What the adapter writes for the question alone; see :meth:`writing`."""
@@ -137,21 +139,21 @@ class Assistant:
         """What the adapter writes for the question alone, as it is written: no passages, no instruction, no checks. Recorded like an answer. Raises like
         :meth:`events`, but a text that was begun ends at the deadline."""
         query = request.query
-        with self.generator.admit():
+        with request.place or self.generator.admit() as place:
             route = self.router.route(query.text, query.principal, request.adapter)
-        audit_id = self.audit.new_id()
-        prompt = render(query.text, (), "")
-        options = self._options(request)
-        self.audit.started(audit_id, query, route, (), self.sequence(), prompt, options)
-        with self.audit.telling_the_end(audit_id, query):
-            logprobs: list[TokenLogprob] = []
-            for event in self.generator.generate(prompt, route.adapter, options, cancelled):
-                if isinstance(event, Draft):
-                    self.audit.generated(audit_id, query, event)
-                    yield Generated(route, event, audit_id, tuple(logprobs))
-                else:
-                    logprobs += event.logprobs
-                    yield event
+            audit_id = self.audit.new_id()
+            prompt = render(query.text, (), "")
+            options = self._options(request)
+            self.audit.started(audit_id, query, route, (), self.sequence(), prompt, options)
+            with self.audit.telling_the_end(audit_id, query):
+                logprobs: list[TokenLogprob] = []
+                for event in self.generator.generate(prompt, route.adapter, options, cancelled, place):
+                    if isinstance(event, Draft):
+                        self.audit.generated(audit_id, query, event)
+                        yield Generated(route, event, audit_id, tuple(logprobs))
+                    else:
+                        logprobs += event.logprobs
+                        yield event
 
     def _route(self, request: Request) -> Route:
         """Where the router abstains and passages are read, the nearest task if the settings say so."""
@@ -220,6 +222,7 @@ class Assistant:
         clock: _Clock,
         moment: float,
         cancelled: threading.Event | None,
+        place: Place,
     ) -> Iterator[Event]:
         """Generate and check; sentences leave as they pass when a bad one is merely dropped."""
         rates = task is not None and task.output == "rating"
@@ -230,7 +233,7 @@ class Assistant:
         if task is not None and task.grounding.sources_only and passages:
             said = "\n".join([*(turn.content for turn in request.query.history), request.query.text])
             options = replace(options, sources=Sources(said, tuple(f"{passage.heading}\n{passage.text}" for passage in prompt_passages(passages))))
-        for text, draft in self._sentences(prompt, route, options, cancelled):
+        for text, draft in self._sentences(prompt, route, options, cancelled, place):
             if draft is not None:
                 break
             if says_not_found(text) or (isinstance(checker, RatingChecker) and checker.echoes(text)):
@@ -256,10 +259,12 @@ class Assistant:
         cited = {passages[number - 1].chunk_id for sentence in kept for number in sentence.citations}
         return request.passages is not None or self.retriever.readable(request.query, cited)
 
-    def _sentences(self, prompt: Prompt, route: Route, options: GenerationOptions, cancelled: threading.Event | None) -> Iterator[tuple[str, Draft | None]]:
+    def _sentences(
+        self, prompt: Prompt, route: Route, options: GenerationOptions, cancelled: threading.Event | None, place: Place
+    ) -> Iterator[tuple[str, Draft | None]]:
         """Whole sentences as they are done, and at the end the draft."""
         text, given = "", 0
-        for event in self.generator.generate(prompt, route.adapter, options, cancelled):
+        for event in self.generator.generate(prompt, route.adapter, options, cancelled, place):
             if isinstance(event, Draft):
                 for span in sentences(event.text)[given:]:
                     yield span.text, None

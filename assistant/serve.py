@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 #: JDK clients keep idle connections for minutes and are not told when they close
 KEEP_ALIVE_SECONDS = 330
 STOP_SECONDS = 30
+#: Threads that compute let the one that talks to callers have its turn after so long; with Python's 5 ms a crowd of them keeps it waiting for half a second
+SWITCH_SECONDS = 0.001
 
 
 def serve(application: Application, sockets: Sequence[socket.socket], config: Path | None, ready: Callable[[int], None]) -> None:
@@ -51,6 +53,7 @@ def serve(application: Application, sockets: Sequence[socket.socket], config: Pa
         ),
         ready,
     )
+    sys.setswitchinterval(SWITCH_SECONDS)
     with worker(config) if settings.worker else _nothing():
         try:
             server.run(list(sockets))

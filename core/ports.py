@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.place import Place
 from core.prompts import Prompt
 from core.types import AdapterRef, Draft, Language
 
@@ -156,17 +156,21 @@ class Generator(Protocol):
 
     def prompt_tokens(self, prompt: Prompt) -> int: ...
 
-    def admit(self) -> AbstractContextManager[None]:
-        """A place in the queue, held while a request is made ready.
-
-        Raises:
-            Overloaded: the queue is full; from entering the block.
-        """
+    def admit(self) -> Place:
+        """A place in the queue, to be held while a request is made ready."""
 
     def generate(
-        self, prompt: Prompt, adapter: AdapterRef | None, options: GenerationOptions, cancelled: threading.Event | None = None
+        self,
+        prompt: Prompt,
+        adapter: AdapterRef | None,
+        options: GenerationOptions,
+        cancelled: threading.Event | None = None,
+        place: Place | None = None,
     ) -> Iterator[Token | Draft]:
         """Tokens as they come, then exactly one Draft. Closing the iterator stops the generation. A text that was begun ends at the deadline.
+
+        Args:
+            place: one that the caller holds; it is given back when the request waits. Without it the request takes one itself.
 
         Raises:
             Overloaded: the queue is full.

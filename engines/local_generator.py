@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from queue import Empty
@@ -18,6 +17,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from core.errors import BadInput, TooLate, Unavailable
+from core.place import Place
 from core.ports import GenerationOptions, GeneratorLoad, Token, TokenLogprob
 from core.prompts import Prompt
 from core.settings import Generation, Models
@@ -102,17 +102,17 @@ class LocalGenerator:
     def prompt_tokens(self, prompt: Prompt) -> int:
         return len(self._encoder.encode(prompt).all)
 
-    def admit(self) -> AbstractContextManager[None]:
-        """A place in the queue, held while a request is made ready.
-
-        Raises:
-            Overloaded: the queue is full; from entering the block.
-            Unavailable: the generator takes no more.
-        """
+    def admit(self) -> Place:
+        """A place in the queue, to be held while a request is made ready. Entering it raises Overloaded, or Unavailable where the generator takes no more."""
         return self._waiting.place()
 
     def generate(
-        self, prompt: Prompt, adapter: AdapterRef | None, options: GenerationOptions, cancelled: threading.Event | None = None
+        self,
+        prompt: Prompt,
+        adapter: AdapterRef | None,
+        options: GenerationOptions,
+        cancelled: threading.Event | None = None,
+        place: Place | None = None,
     ) -> Iterator[Token | Draft]:
         """Tokens as they come, then one Draft. Closing the iterator stops the generation at the next token. A text that was begun ends at the deadline.
 
@@ -123,7 +123,7 @@ class LocalGenerator:
             TooLate: the deadline passed before the first token; from the iterator.
             Unavailable: the adapter cannot be used, or the generator takes no more.
         """
-        with self.admit():  # costs less than tokenising
+        with place or self.admit():  # costs less than tokenising
             request = self._checked(Request(self._encoder.encode(prompt), self._adapter(adapter), options, cancelled), options.max_tokens)
             request.matcher = self._matcher(options)
             self._waiting.put(request)

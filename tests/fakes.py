@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +13,7 @@ from adapters.tasks import load_tasks, outside_examples
 from assistant.bootstrap import LoadedModels
 from assistant.route import OUTSIDE, RouteModel, fit
 from core.errors import CallerLeft, Overloaded, Unavailable
+from core.place import Place
 from core.ports import GenerationOptions, GeneratorLoad, Token, TokenLogprob
 from core.prompts import Prompt
 from core.types import AdapterRef, Draft
@@ -50,21 +51,27 @@ class ScriptedGenerator:
     def prompt_tokens(self, prompt: Prompt) -> int:
         return self.count_tokens(prompt.system + prompt.context + prompt.instruction)
 
-    @contextmanager
-    def admit(self) -> Iterator[None]:
+    def admit(self) -> Place:
+        return Place(self._take, lambda: None)
+
+    def _take(self) -> None:
         if self.full:
             raise Overloaded("64 requests wait for the model already; try again in a moment")
         if self.draining:
             raise Unavailable("the service is stopping; try again in a moment", code="stopping")
-        yield
 
     def drain(self) -> None:
         self.draining = True
 
     def generate(
-        self, prompt: Prompt, adapter: AdapterRef | None, options: GenerationOptions, cancelled: threading.Event | None = None
+        self,
+        prompt: Prompt,
+        adapter: AdapterRef | None,
+        options: GenerationOptions,
+        cancelled: threading.Event | None = None,
+        place: Place | None = None,
     ) -> Iterator[Token | Draft]:
-        with self.admit():
+        with place or self.admit():
             self.cancelled = cancelled
             self.prompts.append((prompt, adapter))
             self.options.append(options)

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from assistant.api import problems
 from assistant.api.body_limit import BodyLimit
+from assistant.api.full import HoldAPlace
 from assistant.api.metrics import Measured, Metrics
 from assistant.api.routes import adapters, answers, console, documents, service
 from assistant.api.security import UploadsNeedAKey
@@ -41,6 +42,7 @@ def create_app(application: Application) -> FastAPI:
     problems.install(app)
     upload_limit = settings.ingest.max_file_mb * 1024 * 1024 + 1024 * 1024
     # the last one added is the outermost
+    app.add_middleware(HoldAPlace, application=application)
     app.add_middleware(BodyLimit, limit=settings.service.max_body_kb * 1024, upload_limit=upload_limit)
     app.add_middleware(UploadsNeedAKey)
     app.add_middleware(problems.LastResort)

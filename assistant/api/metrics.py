@@ -12,6 +12,8 @@ from core.ports import GeneratorLoad
 from core.types import Answer
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+#: in an ASGI scope: the route of a request that was answered before any route was looked for
+ROUTE = "bankassist.route"
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 30, 60)
 
 
@@ -72,7 +74,7 @@ class Measured:
         try:
             await self.app(scope, receive, watched)
         finally:
-            route = getattr(scope.get("route"), "path", "other")
+            route = getattr(scope.get("route"), "path", None) or scope.get(ROUTE, "other")
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.requests.labels(route, method, str(status)).inc()
             self._metrics.seconds.labels(route).observe(perf_counter() - started)

@@ -23,15 +23,6 @@ class ServiceState:
         generation = self.application.settings.generation
         self.threads = anyio.CapacityLimiter(generation.queue + generation.batch + 16)
 
-    def refuse_where_full(self) -> None:
-        """Tell a caller at once that nobody more may wait for the model: at that very time threads are what is scarce.
-
-        Raises:
-            Overloaded: so it is.
-        """
-        with self.application.generator.admit():
-            pass
-
     def stop(self) -> None:
         """Be ready for nothing more, before requests in flight are waited for: a balancer on an open connection sends no more, and those that wait for the
         model are told to go elsewhere instead of being cut off at the end."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from queue import SimpleQueue
 from typing import Any, Literal
 
 from core.errors import BankassistError, CallerLeft, Overloaded, TooLate, Unavailable
+from core.place import Place
 from core.ports import GenerationOptions
 from engines.chat import EncodedPrompt
 from engines.generation.lora import ReadyAdapter
@@ -106,14 +106,12 @@ class Waiting:
         with self._changed:
             return sum(request.wanted for request in self._requests)
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold a place while a request is made ready, so that whoever finds none is told before any work.
+    def place(self) -> Place:
+        """To be held while a request is made ready, so that whoever finds none is told before any work. Entering it raises Overloaded where there is none,
+        and Unavailable where no more are taken."""
+        return Place(self._hold, self._give_back)
 
-        Raises:
-            Overloaded: there is none.
-            Unavailable: no more are taken.
-        """
+    def _hold(self) -> None:
         with self._changed:
             self._forget_unwanted()
             if self._draining:
@@ -121,11 +119,10 @@ class Waiting:
             if len(self._requests) + self._held >= self._places:
                 raise Overloaded(f"{self._places} requests wait for the model already; try again in a moment")
             self._held += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._held -= 1
+
+    def _give_back(self) -> None:
+        with self._changed:
+            self._held -= 1
 
     def put(self, request: Request) -> None:
         """Let a request wait. One that begins an answer needs a place; there are no more of those that finish one than answers.

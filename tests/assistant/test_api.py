@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,12 +18,14 @@ from starlette.testclient import TestClient
 from assistant.api.app import create_app
 from assistant.api.routes.documents import SUPPORTED
 from assistant.bootstrap import Application
+from assistant.retrieve import Retriever
 from core.errors import Unavailable
 from core.ports import GenerationOptions
 from core.prompts import Prompt
 from core.types import AdapterRef
 from engines.catalogue.jobs import ClaimedJob
 from engines.catalogue.keys import SCOPES
+from engines.generation.requests import Waiting
 from ingest.readers.formats import FORMATS
 from tests.assistant.conftest import publish
 from tests.assistant.test_answer import ASK, GUIDE_TEXT, Running, answering, kinds
@@ -213,15 +214,40 @@ def test_half_a_character_is_no_error_of_the_service(service: Service) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize(("path", "body"), [("/v1/answers", {"question": ASK}), ("/v1/generate", {"input": "hello", "adapter_id": "base"})])
-def test_a_full_queue_takes_no_thread(service: Service, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any], stream: bool) -> None:
-    """At that very time threads are scarce: those that wait for the model hold them."""
+def test_a_full_queue_is_told_before_anything_is_done(service: Service, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any], stream: bool) -> None:
+    """At that very time threads are scarce: those that wait for the model hold them. Not even the key is looked up."""
 
-    async def none_left(*_: Any, **__: Any) -> None:
-        raise AssertionError("a thread was asked for")
+    def looked_up(*_: Any, **__: Any) -> None:
+        raise AssertionError("the key was looked up")
 
-    monkeypatch.setattr("assistant.api.routes.answers.to_thread", SimpleNamespace(run_sync=none_left))
+    monkeypatch.setattr(service.application.parts.catalogue.keys, "authenticate", looked_up)
     service.generator.full = True
-    problem(service.staff.post(path, {**body, "stream": stream}), 503, "overloaded")
+    for _ in range(2):  # on one connection
+        problem(service.staff.post(path, {**body, "stream": stream}), 503, "overloaded")
+    monkeypatch.undo()
+    metrics_text = service.admin.get("/metrics").text
+    assert f'bankassist_requests_total{{method="POST",route="{path}",status="503"}} 2.0' in metrics_text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_place_is_held_from_the_call_to_the_model(service: Service, monkeypatch: pytest.MonkeyPatch, stream: bool) -> None:
+    """And given back on every way out."""
+    held: list[int] = []
+    waiting = Waiting(2, 30)
+    monkeypatch.setattr(service.generator, "admit", waiting.place)
+    retrieve = Retriever.search
+
+    def counting(*arguments: Any) -> Any:
+        held.append(waiting._held)
+        return retrieve(*arguments)
+
+    monkeypatch.setattr(Retriever, "search", counting)
+    assert service.customer.post("/v1/answers", {"question": ASK, "stream": stream}).status_code == 200
+    assert held == [1]  # not two: the place is handed on
+    problem(service.customer.post("/v1/answers", {"question": ASK, "adapter": "no-such"}), 404, "adapter_not_found")
+    problem(service.customer.post("/v1/answers", {"question": ""}), 400, "invalid_request")
+    problem(service.http.post("/v1/answers", content=b"{}"), 401, "missing_api_key")
+    assert waiting._held == 0
 
 
 def test_a_full_queue_is_503_and_says_when_to_come_back(service: Service) -> None:

@@ -20,6 +20,7 @@ from assistant.answer import LONGEST, Event, Generated
 from assistant.answer import Request as Question
 from assistant.api import problems
 from assistant.api.deadline import Deadline
+from assistant.api.full import place_of
 from assistant.api.security import Asker, GenerateCaller, demand
 from assistant.api.state import ServiceState, application, state
 from assistant.api.tracing import trace_id
@@ -57,7 +58,6 @@ _PRIORITY: Mapping[Tier, int] = {"default": 0, "flex": 1}
 async def answers(body: AnswerRequest, caller: Asker, deadline: Deadline, request: Request) -> Response:
     """Answer a question from the documents that the caller may read. With `stream` the answer comes as server-sent events."""
     service = state(request)
-    service.refuse_where_full()
     if not body.use_rag:
         demand(caller, "generate")
     limit = service.application.settings.service.max_question
@@ -65,7 +65,7 @@ async def answers(body: AnswerRequest, caller: Asker, deadline: Deadline, reques
     query = Query(checked_question(body.question, limit), caller, body.as_of or service.application.today(), history)
     top_k = body.top_k or service.application.settings.retrieval.top_k
     options = replace(LONGEST, priority=_PRIORITY[body.service_tier], deadline=deadline)
-    question = Question(query, body.adapter, body.use_rag, top_k, options=options)
+    question = Question(query, body.adapter, body.use_rag, top_k, options=options, place=place_of(request))
     if body.stream:
         return await _stream(service, service.application.assistant.events, question, request)
     return JSONResponse(answer_out(await _answer(service, question, request)).model_dump(mode="json"))
@@ -88,7 +88,6 @@ async def generate(body: GenerateRequest, caller: GenerateCaller, deadline: Dead
     """Generate with a named adapter. With passages the prompt and the checks are those of an answer; without, the text is unchecked. With `stream` it comes
     as server-sent events."""
     service = state(request)
-    service.refuse_where_full()
     assistant = service.application.assistant
     limit = service.application.settings.service.max_question
     query = Query(checked_question(body.input, limit), caller, service.application.today())
@@ -104,11 +103,11 @@ async def generate(body: GenerateRequest, caller: GenerateCaller, deadline: Dead
     )
     if body.passages is not None:
         given = checked_passages([(passage.title, passage.text) for passage in body.passages], limit)
-        question = Question(query, body.adapter_id, passages=given, options=options)
+        question = Question(query, body.adapter_id, passages=given, options=options, place=place_of(request))
         if body.stream:
             return await _stream(service, assistant.events, question, request)
         return JSONResponse(answer_out(await _answer(service, question, request)).model_dump(mode="json"))
-    plain = Question(query, body.adapter_id, options=options)
+    plain = Question(query, body.adapter_id, options=options, place=place_of(request))
     if body.stream:
         return await _stream(service, assistant.writing, plain, request)
     cancelled = threading.Event()

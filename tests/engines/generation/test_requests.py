@@ -138,3 +138,19 @@ def test_whoever_is_taken_has_waited_long_enough() -> None:
     assert taken.start_by < math.inf
     assert waiting.take(lambda _: True, wait=0) is taken
     assert taken.start_by == math.inf
+
+
+def test_a_place_that_is_handed_on_is_one_place() -> None:
+    waiting = Waiting(1, 30)
+    with waiting.place() as held:
+        with pytest.raises(Overloaded), waiting.place():
+            pytest.fail("there is no second place")
+        with held:  # whoever makes the request ready
+            pass
+        with waiting.place():  # free from then on, though the outer block has not ended
+            pass
+        with waiting.place() as other, pytest.raises(Overloaded), held:
+            pytest.fail("it was given back, and another one has it")
+        assert other
+    with waiting.place(), pytest.raises(Overloaded), waiting.place():  # and given back once
+        pytest.fail("one too many was given back")

@@ -1,0 +1,47 @@
+"""A place in the model's queue for whoever asks it, taken before anything else is done. Who finds none is told at once: at that moment time is what is scarce."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from assistant.api import problems
+from assistant.api.metrics import ROUTE
+from assistant.bootstrap import Application
+from core.errors import BankassistError
+from core.place import Place
+
+#: what waits for the model
+PATHS = frozenset({"/v1/answers", "/v1/generate"})
+_PLACE = "bankassist.place"
+
+
+def place_of(request: Request) -> Place:
+    """The place that is held for this request."""
+    place: Place = request.scope[_PLACE]
+    return place
+
+
+class HoldAPlace:
+    """Before keys are looked up and bodies parsed. It is held until the request waits for the model itself, or ends."""
+
+    def __init__(self, app: ASGIApp, application: Application) -> None:
+        self.app = app
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in PATHS:
+            place = self._application.generator.admit()
+            try:
+                place.__enter__()
+            except BankassistError as error:
+                scope[ROUTE] = scope["path"]
+                while (await receive()).get("more_body"):  # a connection with an unread body could not be used again
+                    pass
+                await problems.refusal(Request(scope), error)(scope, receive, send)
+                return
+            with place:
+                scope[_PLACE] = place
+                await self.app(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
