@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import signal
@@ -54,6 +55,8 @@ def serve(application: Application, sockets: Sequence[socket.socket], config: Pa
         ready,
     )
     sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()  # what was loaded stays: to look through it for garbage takes a third of a second, in which nobody is answered
     with worker(config) if settings.worker else _nothing():
         try:
             server.run(list(sockets))

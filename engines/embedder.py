@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,13 @@ _ENGLISH_ONLY = ("all-minilm-l6-v2", "all-mpnet-base-v2", "bge-small-en", "bge-b
 
 
 class SentenceEmbedder:
-    """Unit vectors of one sentence-transformers model. Safe to call from several threads; they take turns."""
+    """Unit vectors of one sentence-transformers model. Safe to call from several threads; they take turns on one that computes: each thread that does so itself
+    would keep a team of torch's threads and their memory."""
 
     def __init__(self, model: Any, folder: ModelFolder) -> None:
         self._model = model
         self._folder = folder
-        self._lock = threading.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedder")
         self.digest = folder.digest
         self.dimension: int = model.get_embedding_dimension()
         english_only = any(name in folder.name.lower() for name in _ENGLISH_ONLY)
@@ -77,9 +79,8 @@ class SentenceEmbedder:
 
     def _encode(self, texts: list[str], prompt: str) -> Vectors:
         name = prompt if prompt in self._model.prompts else None
-        with self._lock:
-            vectors = self._model.encode(texts, prompt_name=name, batch_size=16, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
-        return np.asarray(vectors, np.float32)
+        encode = partial(self._model.encode, prompt_name=name, batch_size=16, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
+        return np.asarray(self._thread.submit(encode, texts).result(), np.float32)
 
 
 def _refuse_foreign_modules(folder: Path) -> None:
