@@ -3,6 +3,7 @@
 For a question with the word "hold" the model says ``asked`` on stdout and writes no word until there is something on stdin. It says ``draining`` when it
 is to take no more.
 ``BANKASSIST_TEST_SAYS``, a JSON object, says what the model writes to a question with certain words: {words: text}; it cites the passage that has them too.
+``BANKASSIST_TEST_ABSENT`` names modules, separated by commas, that are as if not installed.
 ``BANKASSIST_TEST_STOP_SECONDS`` is how long the service waits for requests when it is told to stop.
 """
 
@@ -19,6 +20,9 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+
+for _name in filter(None, os.environ.get("BANKASSIST_TEST_ABSENT", "").split(",")):
+    sys.modules[_name] = None  # type: ignore[assignment]  # so that importing it fails
 
 
 class _NoGenerator:
