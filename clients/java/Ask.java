@@ -19,8 +19,7 @@ public final class Ask {
             System.exit(2);
         }
         String question = arguments[2].equals("-") ? new String(System.in.readAllBytes(), StandardCharsets.UTF_8).strip() : arguments[2];
-        RagService rag = new RagService(Connection.to(arguments[0], arguments[1]).build());
-        try (EventStream<AnswerEvent> events = rag.stream(Question.of(question))) {
+        try (EventStream<AnswerEvent> events = new RagService(Connection.to(arguments[0], arguments[1]).build()).stream(Question.of(question))) {
             while (events.hasNext()) {
                 AnswerEvent event = events.next();
                 if (event instanceof AnswerEvent.Routed routed) {
@@ -31,7 +30,7 @@ public final class Ask {
                     show(done.answer());
                 }
             }
-        } catch (BankassistException error) {
+        } catch (BankassistException | IllegalArgumentException error) {
             System.err.println(error.getMessage());
             System.exit(1);
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -58,18 +59,25 @@ class Exchange(BaseHTTPRequestHandler):
 class Scripted(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, *script: Reply) -> None:
+    def __init__(self, *script: Reply, tls: tuple[Path, Path] | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Exchange)
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.socket = context.wrap_socket(self.socket, server_side=True)
         self.script = list(script)
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.left = threading.Event()
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, *_: object) -> None:
+        """A client that does not trust the certificate is none of the server's business."""
 
 
 @contextmanager
-def scripted(*script: Reply) -> Iterator[Scripted]:
-    """A server with these replies, one for each request."""
-    with Scripted(*script) as server:
+def scripted(*script: Reply, tls: tuple[Path, Path] | None = None) -> Iterator[Scripted]:
+    """A server with these replies, one for each request; ``tls`` are the files of its certificate and key."""
+    with Scripted(*script, tls=tls) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:

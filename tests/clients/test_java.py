@@ -25,6 +25,7 @@ from tests.embedder import HashedEmbedder
 from tests.fakes import ScriptedGenerator
 from tests.ingest.here import ParserHere
 from tests.servers import java
+from tests.servers.certificates import certificate
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "clients" / "java"
@@ -273,6 +274,15 @@ def test_a_redirect_is_not_followed_with_the_key(client: Client) -> None:
         got = client("generate", server.url, text="x", id="base")
     assert (got["status"], got["code"], other.requests) == (302, "redirected", [])
     assert "a redirect to 127.0.0.1, which is not followed" in got["message"]
+
+
+def test_only_the_banks_own_authority_is_trusted_where_it_is_given(client: Client, tmp_path: Path) -> None:
+    ours, other = certificate(tmp_path, "ours"), certificate(tmp_path, "other")
+    with scripted(reply(200, GENERATED), tls=ours) as server:
+        for ca in ({}, {"ca": str(other[0])}):  # the JDK's own authorities, and another one
+            refused = client("generate", server.url, text="x", id="base", **ca)
+            assert (refused["error"], refused["perhaps_done"], server.requests) == ("Unreachable", False, [])
+        assert client("generate", server.url, text="x", id="base", ca=str(ours[0]))["id"] == "gen-1"
 
 
 def test_a_server_that_never_answers_is_left(client: Client) -> None:

@@ -9,11 +9,18 @@ import bankassist.Metadata;
 import bankassist.Question;
 import bankassist.RagService;
 import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.lang.reflect.RecordComponent;
 import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyStore;
+import java.security.cert.CertificateFactory;
 import java.time.Duration;
 import java.time.temporal.Temporal;
 import java.util.ArrayList;
@@ -21,6 +28,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.FutureTask;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManagerFactory;
 
 /**
  * The client in the hands of a test: each line on standard input is a call as JSON, each line on standard output its result. With "later" the call goes on
@@ -89,6 +98,9 @@ public final class Drive {
         if (call.get("timeout_ms") instanceof BigDecimal time) {
             builder.timeout(Duration.ofMillis(time.longValueExact()));
         }
+        if (call.get("ca") instanceof String file) {
+            builder.tls(trusting(Path.of(file)));
+        }
         Connection connection = builder.build();
         RagService rag = new RagService(connection);
         LoraAdapterService adapters = new LoraAdapterService(connection);
@@ -134,6 +146,22 @@ public final class Drive {
                 return events(adapters.stream(Generation.of(text, id)), call);
             default:
                 throw new IllegalArgumentException("no call " + call.get("do"));
+        }
+    }
+
+    /** As a bank's service trusts the bank's own authority. */
+    private static SSLContext trusting(Path authority) {
+        try (InputStream pem = Files.newInputStream(authority)) {
+            KeyStore trusted = KeyStore.getInstance(KeyStore.getDefaultType());
+            trusted.load(null, null);
+            trusted.setCertificateEntry("bank", CertificateFactory.getInstance("X.509").generateCertificate(pem));
+            TrustManagerFactory managers = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+            managers.init(trusted);
+            SSLContext context = SSLContext.getInstance("TLS");
+            context.init(null, managers.getTrustManagers(), null);
+            return context;
+        } catch (GeneralSecurityException | IOException error) {
+            throw new IllegalStateException(error);
         }
     }
 
