@@ -71,7 +71,7 @@ def open_application(settings: Settings, notify: Callable[[str], None] = lambda 
         models: models that are loaded already.
 
     Raises:
-        SettingsError: an unknown time zone.
+        SettingsError: an unknown time zone, an alias that leads to no adapter.
         Unavailable: a model or the catalogue is not there.
     """
     zone = time_zone(settings)
@@ -94,6 +94,20 @@ def time_zone(settings: Settings) -> ZoneInfo:
         ) from None
 
 
+def _router(settings: Settings, parts: Parts, models: LoadedModels) -> Router:
+    router = Router(
+        models.routes,
+        load_tasks(),
+        parts.catalogue.adapters,
+        models.embedder,
+        settings.routing.threshold,
+        models.generator.base_digest,
+        settings.adapters.aliases,
+    )
+    router.check_aliases()
+    return router
+
+
 def _assistant(settings: Settings, parts: Parts, models: LoadedModels) -> Assistant:
     tasks = load_tasks()
     embedder = models.embedder
@@ -103,7 +117,7 @@ def _assistant(settings: Settings, parts: Parts, models: LoadedModels) -> Assist
         "settings_digest": settings_digest(settings.model_dump(mode="json")),
     }
     return Assistant(
-        router=Router(models.routes, tasks, parts.catalogue.adapters, embedder, settings.routing.threshold, models.generator.base_digest),
+        router=_router(settings, parts, models),
         retriever=Retriever(parts.index, parts.catalogue.documents, embedder, EvidenceJudge.for_embedder(embedder.digest), settings.retrieval),
         generator=models.generator,
         audit=AuditTrail(parts.catalogue.audit, fixed),

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -136,11 +136,15 @@ def demo(
     run_demo(_listening(found.settings, None, port), found.config)
 
 
-def doctor(context: typer.Context, as_json: Json = False) -> None:
+def doctor(
+    context: typer.Context,
+    role: Annotated[Literal["service", "worker"] | None, typer.Option(help="What this machine is for, where it has one role only.")] = None,
+    as_json: Json = False,
+) -> None:
     """Say what is missing and how to get it. Exit code 1 when something is."""
     from assistant.doctor import examine
 
-    results = examine(environment(context).settings)
+    results = examine(environment(context).settings, role)
     failed = [result for result in results if not result.ok]
     if as_json:
         print_json(

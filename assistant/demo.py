@@ -51,7 +51,7 @@ def run_demo(settings: Settings, config: Path | None) -> None:
         with ExitStack() as stack:
             with _step("2/3", "loading the models"):
                 application = stack.enter_context(open_application(settings, lambda line: errors.print(f"    {line}", highlight=False)))
-            serve(application, sockets, config, lambda port: _show(address(settings.service.host, port), keys))
+            serve(application, sockets, config, lambda port: _show(address(settings.service.host, port), keys, settings.home))
 
 
 @contextmanager
@@ -103,7 +103,7 @@ def _kept(path: Path, catalogue: Catalogue) -> Mapping[str, str]:
     return found
 
 
-def _show(url: str, keys: dict[str, str]) -> None:
+def _show(url: str, keys: dict[str, str], home: Path) -> None:
     """Ask one question over REST and print what to do next."""
     request = urllib.request.Request(  # noqa: S310, our own address
         f"{url}/v1/answers",
@@ -126,10 +126,12 @@ def _show(url: str, keys: dict[str, str]) -> None:
     body = json.dumps({"question": "What is the monthly fee of the everyday account?"})
     key = keys["customer"]
     console.print(Text(f"  curl {url}/v1/answers -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{body}'"), soft_wrap=True)
-    java = Path(str(files("examples"))) / "java" / "Ask.java"
-    with suppress(ValueError):
-        java = java.relative_to(Path.cwd())
-    console.print(Text(f'  java {java} {url} {key} "{QUESTION}"'), soft_wrap=True)
+    java = Path(str(files("examples"))).parent / "clients" / "java"
+    if java.is_dir():  # in a checkout
+        with suppress(ValueError):
+            java = java.relative_to(Path.cwd())
+        compiled = f"javac -encoding UTF-8 -d {home / 'java'} -sourcepath {java} {java / 'Ask.java'}"
+        console.print(Text(f'  {compiled} && java -cp {home / "java"} Ask {url} {key} "{QUESTION}"'), soft_wrap=True)
     console.print(
         f"\nThe interface is described at {url}/openapi.json, for people in docs/rest.md. Ctrl-C stops the service; started again it is up in seconds."
     )

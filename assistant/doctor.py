@@ -23,6 +23,8 @@ _EXTRAS = {
 #: what a service with its worker does without
 _OPTIONAL = {"elastic": "to search in Elasticsearch", "samples": "to write sample banks"}
 _FREE_GIB = 3
+#: what a machine does without that has one role only
+_NOT_NEEDED = {"service": ("extra ingest",), "worker": ("extra serve", "generation model", "generation server", "compiled step")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,16 @@ class Finding:
     remedy: str = ""
 
 
-def examine(settings: Settings) -> list[Finding]:
-    """Look at everything that the program needs on this machine."""
+def examine(settings: Settings, role: str | None = None) -> list[Finding]:
+    """Look at everything that the program needs on this machine.
+
+    Args:
+        role: ``service`` (without its worker) or ``worker`` (the ingest worker); without one the machine does both.
+    """
+    return [finding for finding in _findings(settings) if finding.name not in _NOT_NEEDED.get(role or "", ())]
+
+
+def _findings(settings: Settings) -> list[Finding]:
     findings = [
         Finding("Python", sys.version_info >= (3, 11), platform.python_version(), "" if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed")
     ]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from adapters.tasks import Task
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, NotFound, SettingsError
 from core.ports import Embedder, Vectors
 from core.types import AdapterRef, Language, Principal, Route
 from engines.catalogue.adapters import AdapterInfo, AdapterRegistry
@@ -80,19 +80,22 @@ class Router:
     embedder: Embedder
     threshold: float
     base_digest: str
+    aliases: Mapping[str, str] = field(default_factory=dict)
     _told: set[AdapterRef] = field(default_factory=set)  # of which the log says already that they are of another base model
 
     def route(self, question: str, principal: Principal, wanted: str = AUTO) -> Route:
-        """The route of a question; an adapter named by the caller wins over the classifier.
+        """The route of a question; an adapter named by the caller, or by an alias of the settings, wins over the classifier.
 
         Raises:
             NotFound: no such adapter for this caller.
             Conflict: the adapter named was trained on another base model.
         """
-        if wanted == BASE:
-            return Route(None, None, 1.0, "the request named the base model")
+        known_as = f", as {wanted}" if wanted in self.aliases else ""
+        if self.aliases.get(wanted, wanted) == BASE:
+            return Route(None, None, 1.0, f"the request named the base model{known_as}")
         if wanted != AUTO:
-            return Route(wanted.partition("@")[0], self.named(wanted, principal), 1.0, "the request named the adapter")
+            adapter = self.named(wanted, principal)
+            return Route(adapter.name, adapter, 1.0, f"the request named the adapter{known_as}")
         probabilities = self.model.probabilities(self.embedder.embed_queries([question])[0])
         allowed = {label: probabilities[label] for label in probabilities if label == OUTSIDE or self._active(label, principal) is not None}
         total = sum(allowed.values())
@@ -114,13 +117,13 @@ class Router:
         return route
 
     def named(self, wanted: str, principal: Principal) -> AdapterRef:
-        """The adapter ``NAME`` (its active version) or ``NAME@VERSION``.
+        """The adapter ``NAME`` (its active version) or ``NAME@VERSION``, or the one that is meant by an alias.
 
         Raises:
             NotFound: there is none, or this caller may not use it, which looks the same.
             Conflict: it was trained on another base model.
         """
-        name, _, version = wanted.partition("@")
+        name, _, version = self.aliases.get(wanted, wanted).partition("@")
         if not self._allowed(name, principal) or (version and not version.isdigit()):
             raise NotFound(f"no adapter {wanted!r}", code="adapter_not_found", param="adapter")
         try:
@@ -130,6 +133,33 @@ class Router:
         if not self._fits(info):
             raise Conflict(f"{self._misfit(info)}; name one that was trained on this model, or `base`", code="adapter_wrong_base", param="adapter")
         return info.ref
+
+    def check_aliases(self) -> None:
+        """Look at start whether each alias leads to an adapter, so that no caller is the first to find out.
+
+        Raises:
+            SettingsError: one hides an adapter's own name, or leads nowhere.
+        """
+        for alias, target in self.aliases.items():
+            if alias in (AUTO, BASE, *self.tasks):
+                raise SettingsError(f"adapters.aliases: {alias} is a name already; give the alias another one", param="adapters.aliases")
+            name, _, version = target.partition("@")
+            if target != BASE and name not in self.tasks:
+                expected = f"base, or one of {', '.join(self.tasks)}, with or without @VERSION"
+                raise SettingsError(f"adapters.aliases: {alias} is for {target}, and there is no such adapter; expected {expected}", param="adapters.aliases")
+            if version:
+                self._check_version(alias, name, int(version))
+
+    def _check_version(self, alias: str, name: str, version: int) -> None:
+        try:
+            info = self.registry.get(name, version)
+        except NotFound:
+            raise SettingsError(
+                f"adapters.aliases: {alias} is for {name}@{version}, and there is no such version; `bankassist adapters list` shows those there are",
+                param="adapters.aliases",
+            ) from None
+        if not self._fits(info):
+            raise SettingsError(f"adapters.aliases: {alias} cannot be used: {self._misfit(info)}", param="adapters.aliases")
 
     def _allowed(self, name: str, principal: Principal) -> bool:
         return name in self.tasks and bool(principal.readable & set(self.tasks[name].groups))

@@ -1,6 +1,6 @@
 """The settings: one TOML file, overridden by environment variables ``BANKASSIST_SECTION__KEY``. Read once, passed on, never changed.
 
-An unknown key is an error in both places; pydantic-settings alone would let an unknown variable pass.
+An unknown key is an error in both places; pydantic-settings alone would let an unknown variable pass. A secret may lie in a file (core/secret_files.py).
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.errors import SettingsError
+from core.secret_files import EnvironmentWithFiles, TomlWithFiles, secret_keys
 
 PREFIX = "BANKASSIST_"
 #: variables with the prefix that are no settings: where the settings file is, and what tests use
@@ -21,6 +22,9 @@ _FOR_TESTS = "BANKASSIST_TEST_"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
+AdapterName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+#: NAME or NAME@VERSION
+AdapterId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[0-9]{1,9})?$")]
 
 
 class Section(BaseModel):
@@ -43,7 +47,9 @@ class Models(Section):
 
 
 class Catalogue(Section):
-    url: SecretStr | None = Field(None, description="database URL; the default is a SQLite file in the home folder")
+    url: SecretStr | None = Field(
+        None, description="database URL, or `url_file` with the path of a file that holds it; the default is a SQLite file in the home folder"
+    )
 
 
 class Retrieval(Section):
@@ -70,6 +76,14 @@ class Routing(Section):
     abstain: Literal["nearest", "base", "hand_off"] = Field(
         "nearest",
         description="what answers then: the adapter of the nearest task where passages are read (the base model where none are), the base model, or a person",
+    )
+
+
+class Adapters(Section):
+    """Adapters by the names that callers use."""
+
+    aliases: dict[AdapterName, AdapterId] = Field(
+        {}, description="other names of adapters in requests, each for NAME, NAME@VERSION or base, so that callers keep the ids they have"
     )
 
 
@@ -103,6 +117,7 @@ class Settings(BaseSettings):
     retrieval: Retrieval = Retrieval()
     generation: Generation = Generation()
     routing: Routing = Routing()
+    adapters: Adapters = Adapters()
     ingest: Ingest = Ingest()
     service: Service = Service()
 
@@ -150,11 +165,11 @@ def _reading(file: Path | None) -> type[Settings]:
             cls,
             settings_cls: type[BaseSettings],
             init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003, pydantic's names
+            env_settings: PydanticBaseSettingsSource,  # noqa: ARG003, pydantic's names
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
             file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+            return init_settings, EnvironmentWithFiles(settings_cls), TomlWithFiles(settings_cls, file)
 
     return FromFile
 
@@ -163,7 +178,8 @@ def _refuse_unknown_variables() -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     for section, field in Settings.model_fields.items():
         if isinstance(field.default, Section):
-            known |= {f"{PREFIX}{section}__{key}".upper() for key in type(field.default).model_fields}
+            kind = type(field.default)
+            known |= {f"{PREFIX}{section}__{key}".upper() for key in [*kind.model_fields, *(f"{key}_file" for key in secret_keys(kind))]}
     for name in os.environ:
         if name.startswith(PREFIX) and not name.startswith(_FOR_TESTS) and name not in (*known, *_NOT_SETTINGS):
             raise SettingsError(

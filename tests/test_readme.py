@@ -13,7 +13,9 @@ from typer.main import get_command
 from core.cli import build
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LOG.md")] + sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LOG.md")] + sorted(
+    [*(ROOT / "docs").rglob("*.md"), *(ROOT / "clients").rglob("*.md")]
+)
 
 
 def test_the_tree_of_the_readme_is_the_one_on_disk() -> None:

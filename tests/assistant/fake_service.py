@@ -2,12 +2,15 @@
 
 For a question with the word "hold" the model says ``asked`` on stdout and writes no word until there is something on stdin. It says ``draining`` when it
 is to take no more.
+``BANKASSIST_TEST_SAYS``, a JSON object, says what the model writes to a question with certain words: {words: text}; it cites the passage that has them too.
+``BANKASSIST_TEST_ABSENT`` names modules, separated by commas, that are as if not installed.
 ``BANKASSIST_TEST_STOP_SECONDS`` is how long the service waits for requests when it is told to stop.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import os
 import select
 import sys
@@ -17,6 +20,9 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+
+for _name in filter(None, os.environ.get("BANKASSIST_TEST_ABSENT", "").split(",")):
+    sys.modules[_name] = None  # type: ignore[assignment]  # so that importing it fails
 
 
 class _NoGenerator:
@@ -35,7 +41,7 @@ from assistant.route import OUTSIDE, RouteModel  # noqa: E402
 from core import cli  # noqa: E402
 from core.ports import Token  # noqa: E402
 from core.prompts import Prompt  # noqa: E402
-from core.types import Draft  # noqa: E402
+from core.types import AdapterRef, Draft  # noqa: E402
 from tests.embedder import HashedEmbedder  # noqa: E402
 from tests.fakes import ScriptedGenerator  # noqa: E402
 
@@ -62,8 +68,17 @@ class _Generator(ScriptedGenerator):
         yield from super()._pieces(prompt, text, logprobs)
 
 
+def _write(prompt: Prompt, _adapter: AdapterRef | None) -> str:
+    *passages, question = prompt.context.split("\n\n")
+    for words, text in json.loads(os.environ.get("BANKASSIST_TEST_SAYS", "{}")).items():
+        cited = next((number for number, passage in enumerate(passages, start=1) if words in passage), None)
+        if words in question and cited:
+            return f" {text} [{cited}]"
+    return "USD 45.00"
+
+
 if __name__ == "__main__":
-    generator = _Generator(lambda prompt, adapter: "USD 45.00")
+    generator = _Generator(_write)
     models = LoadedModels(HashedEmbedder(), generator, RouteModel((OUTSIDE,), _ToNobody()))  # type: ignore[arg-type]
     vars(assistant.bootstrap)["open_application"] = functools.partial(assistant.bootstrap.open_application, models=models)
     vars(adapters.registry)["released_folder"] = lambda: Path("no-adapters")

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,7 @@ from core.types import AdapterRef
 from engines.catalogue import Catalogue
 from tests.assistant.conftest import publish
 from tests.fakes import fake_models
+from tests.servers.java import jdk
 
 #: by hand, from what the sample bank's documents are for
 RIGHTS = {
@@ -159,9 +161,9 @@ def run_demo(settings: Settings, routes: RouteModel, monkeypatch: pytest.MonkeyP
 
         show = demo._show
 
-        def shown(url: str, keys: dict[str, str]) -> None:
+        def shown(*arguments: Any) -> None:
             try:
-                show(url, keys)
+                show(*arguments)
                 printed, ran.err = capsys.readouterr()
                 ran.out += printed
                 ran.meanwhile = meanwhile(printed)
@@ -195,7 +197,8 @@ def test_the_demo_takes_the_sample_bank_in_and_answers_a_question(run_demo: Demo
     assert lines[:2] == [QUESTION, "2.40% a year [1]"]
     assert lines[3].split("  ")[:2] == ["[1] Term deposits 定期存款 > Fees", "deposits, version 1, page 1"]
     assert re.search(r"^The service is up\. Open http://127\.0\.0\.1:\d+ in a browser", ran.out, re.MULTILINE)
-    assert re.search(r"^  java \S*examples/java/Ask\.java http://127\.0\.0\.1:\d+ ba_\S+ \"", ran.out, re.MULTILINE)
+    java = r"^  javac -encoding UTF-8 -d (\S+)/java -sourcepath (\S*clients/java) \2/Ask\.java && java -cp \1/java Ask http://127\.0\.0\.1:\d+ ba_\S+ \""
+    assert re.search(java, ran.out, re.MULTILINE)
     printed = dict(re.findall(r"^  (admin|staff|customer) +(ba_\S+)$", ran.out, re.MULTILINE))
     assert_they_work(settings, printed)
     assert list((settings.home / "index").iterdir()) == []  # it was closed
@@ -207,6 +210,21 @@ def test_with_keys_of_another_catalogue_the_demo_works_as_well(run_demo: Demo, s
     ran = run_demo("demo", "--port", "0")
     assert (ran.code, ran.out.splitlines()[1]) == (0, "2.40% a year [1]")
     assert "ba_of_another_catalogue" not in ran.out
+
+
+def test_the_java_line_that_is_printed_works_in_a_shell(run_demo: Demo) -> None:
+    jdk()
+    shell = functools.partial(subprocess.run, ["sh", "-s"], capture_output=True, text=True, timeout=60, check=False)
+
+    def type_it(printed: str) -> str:
+        (line,) = (line for line in printed.splitlines() if line.strip().startswith("javac "))
+        done = shell(input=f"{line}\n")
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    lines = run_demo("demo", "--port", "0", meanwhile=type_it).meanwhile.splitlines()
+    assert lines[1] == "2.40% a year [1]"
+    assert lines[-1].startswith("answered, final, aud-")
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")

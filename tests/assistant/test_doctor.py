@@ -99,6 +99,17 @@ def test_without_torch_the_models_cannot_be_looked_at_and_the_rest_is(settings: 
     assert "install what is lacking above" in found["generation model"].remedy
 
 
+def test_a_machine_of_one_role_does_not_lack_what_the_other_needs(settings: Settings, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assistant.doctor.find_spec", lambda name: None if name in ("docx", "fastapi") else "there")
+    _gone(models["generation"])
+    assert {name: set(NAMES) - {finding.name for finding in examine(settings, name)} for name in ("service", "worker")} == {
+        "service": {"extra ingest"},
+        "worker": {"extra serve", "generation model", "compiled step"},
+    }
+    assert [finding.name for finding in examine(settings, "worker") if not finding.ok] == ["extra ingest"]
+    assert [finding.name for finding in examine(settings, "service") if not finding.ok] == ["extra serve", "generation model"]
+
+
 def test_an_old_python_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 10, 14))
     assert failed(settings)["Python"].remedy == "Python 3.11 or newer is needed"

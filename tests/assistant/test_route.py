@@ -9,7 +9,7 @@ import pytest
 
 from assistant.bootstrap import Application
 from assistant.route import RouteModel, fit_vectors
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, NotFound, SettingsError
 from core.types import AdapterRef, Passage, Principal
 from tests.fakes import ScriptedGenerator
 
@@ -123,6 +123,51 @@ def test_an_adapter_of_another_base_model_takes_no_part(running: Running, caplog
     )
     with pytest.raises(NotFound):
         router.route("x", CUSTOMER, "compliance@2")
+
+
+def test_an_alias_is_another_name_of_an_adapter(running: Running) -> None:
+    application, _ = running
+    registry = application.parts.catalogue.adapters
+    registry.register(AdapterRef("compliance", 2, "/nowhere", "d" * 64), registry.get("compliance", 1).manifest)
+    aliases = {"kyc_v1": "compliance@1", "kyc": "compliance", "plain": "base"}
+    router = replace(application.assistant.router, aliases=aliases)
+    router.check_aliases()
+    registry.activate("compliance", 2)
+    for wanted, adapter, reason in (
+        ("kyc_v1", "compliance@1", "the request named the adapter, as kyc_v1"),
+        ("kyc", "compliance@2", "the request named the adapter, as kyc"),
+        ("compliance", "compliance@2", "the request named the adapter"),
+    ):
+        route = router.route("x", RISK, wanted)
+        assert (route.task, str(route.adapter), route.reason) == ("compliance", adapter, reason)
+    route = router.route("x", RISK, "plain")
+    assert (route.task, route.adapter, route.reason) == (None, None, "the request named the base model, as plain")
+    # to who may not use the adapter an alias says no more than a name that nobody has
+    for wanted in ("kyc_v1", "nobody"):
+        with pytest.raises(NotFound) as error:
+            router.route("x", CUSTOMER, wanted)
+        assert error.value.message == f"no adapter {wanted!r}"
+
+
+@pytest.mark.parametrize(
+    ("alias", "target", "says"),
+    [
+        ("loan-risk", "compliance", "loan-risk is a name already"),
+        ("auto", "compliance", "auto is a name already"),
+        ("old", "no-such", "old is for no-such, and there is no such adapter; expected base, or one of compliance, customer-service, loan-risk"),
+        ("old", "auto", "old is for auto, and there is no such adapter"),
+        ("old", "base@1", "old is for base@1, and there is no such adapter"),
+        ("old", "compliance@7", "old is for compliance@7, and there is no such version"),
+        ("old", "compliance@2", "old cannot be used: adapter compliance@2 was trained on the base model some-model"),
+    ],
+)
+def test_an_alias_that_leads_nowhere_is_told_at_start(running: Running, alias: str, target: str, says: str) -> None:
+    application, _ = running
+    other = {"kind": "alora", "base": {"name": "some-model", "digest": "0f" * 32}}
+    application.parts.catalogue.adapters.register(AdapterRef("compliance", 2, "/nowhere", "d" * 64), other)
+    with pytest.raises(SettingsError) as error:
+        replace(application.assistant.router, aliases={alias: target}).check_aliases()
+    assert error.value.message.startswith(f"adapters.aliases: {says}")
 
 
 def test_the_classifier_learns_what_is_near() -> None:

@@ -150,6 +150,70 @@ def test_a_database_password_is_never_shown(tmp_path: Path) -> None:
     assert "geheim" not in refused.value.message
 
 
+URL = "postgresql://bank:geheim@db/银行"
+
+
+@pytest.mark.parametrize("content", [URL, f"{URL}\n", f"{URL}\r\n"], ids=["bare", "line", "CRLF"])
+def test_a_secret_may_lie_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+    (tmp_path / "url").write_bytes(content.encode())
+    monkeypatch.setenv("BANKASSIST_CATALOGUE__URL_FILE", str(tmp_path / "url"))
+    from_environment = load_settings().catalogue.url
+    monkeypatch.delenv("BANKASSIST_CATALOGUE__URL_FILE")
+    from_file = load_settings(_write(tmp_path / "bank.toml", f"[catalogue]\nurl_file = '{tmp_path / 'url'}'\n")).catalogue.url
+    assert from_environment is not None
+    assert from_environment == from_file
+    assert from_environment.get_secret_value() == URL
+
+
+def test_a_file_that_the_environment_names_wins_over_a_secret_in_the_settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BANKASSIST_CATALOGUE__URL_FILE", str(_write(tmp_path / "url", URL)))
+    settings = load_settings(_write(tmp_path / "bank.toml", "[catalogue]\nurl = 'sqlite://'\n"))
+    assert settings.catalogue.url is not None
+    assert settings.catalogue.url.get_secret_value() == URL
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"geheim\xff", "cannot be read: it is not UTF-8"),
+    ],
+    ids=["missing", "empty", "blank", "binary"],
+)
+def test_a_secret_file_that_cannot_be_used_is_named_and_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, says: str) -> None:
+    file = tmp_path / "密钥"
+    if content is not None:
+        file.write_bytes(content)
+    monkeypatch.setenv("BANKASSIST_CATALOGUE__URL_FILE", str(file))
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert refused.value.message == f"settings in the environment: catalogue.url_file: {file} {says}"
+
+
+def test_a_secret_and_its_file_are_not_both_set_and_only_secrets_lie_in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = _write(tmp_path / "bank.toml", f"[catalogue]\nurl = 'sqlite://'\nurl_file = '{_write(tmp_path / 'url', URL)}'\n")
+    with pytest.raises(SettingsError, match=r"catalogue\.url and catalogue\.url_file are both set"):
+        load_settings(file)
+    with pytest.raises(SettingsError, match=r"retrieval\.top_k_file: Extra inputs"):
+        load_settings(_write(tmp_path / "bank.toml", "[retrieval]\ntop_k_file = 'x'\n"))
+    monkeypatch.setenv("BANKASSIST_RETRIEVAL__TOP_K_FILE", "x")
+    with pytest.raises(SettingsError, match="BANKASSIST_RETRIEVAL__TOP_K_FILE is no setting"):
+        load_settings()
+
+
+def test_aliases_of_adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings(_write(tmp_path / "bank.toml", "[adapters.aliases]\nloan_risk_v1 = 'loan-risk@3'\n'kyc.v2' = 'compliance'\n"))
+    assert settings.adapters.aliases == {"loan_risk_v1": "loan-risk@3", "kyc.v2": "compliance"}
+    monkeypatch.setenv("BANKASSIST_ADAPTERS__ALIASES", '{"loan_risk_v1": "base"}')
+    assert load_settings().adapters.aliases == {"loan_risk_v1": "base"}
+    for name, target in (("loan_risk@1", "base"), ("../loan", "base"), ("x", "Loan"), ("x", "loan@latest"), ("贷款", "base")):
+        monkeypatch.setenv("BANKASSIST_ADAPTERS__ALIASES", f'{{"{name}": "{target}"}}')
+        with pytest.raises(SettingsError, match=r"adapters\.aliases\..*: String should match pattern"):
+            load_settings()
+
+
 def test_every_setting_says_what_it_is() -> None:
     for section, field in Settings.model_fields.items():
         keys = type(field.default).model_fields if isinstance(field.default, BaseModel) else {section: field}

@@ -25,3 +25,14 @@ def jdk() -> str:
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=True).stderr
     found.note_used(found.JAVA, said.splitlines()[0].replace('"', ""))
     return java
+
+
+def compiled(out: Path, *sources: Path, libraries: Path | None = None, sourcepath: Path | None = None) -> Path:
+    """The folder of the classes of programs of this repository, in which the compiler finds nothing to warn of."""
+    jdk()
+    options = ["-encoding", "UTF-8", "--release", "17", "-d", str(out), "-Xlint:all,-classfile,-path,-deprecation", "-Werror"]
+    options += ["-cp", str(libraries / "*")] if libraries else []
+    options += ["-sourcepath", str(sourcepath)] if sourcepath else []
+    said = subprocess.run(["javac", *options, *map(str, sources)], capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    return out

@@ -1,0 +1,9 @@
+package bankassist;
+
+/** A text as it is written. */
+public sealed interface GenerationEvent {
+    /** The next piece of the text. */
+    record Piece(String text, Generated.Logprobs logprobs) implements GenerationEvent {}
+
+    record Done(Generated generated) implements GenerationEvent {}
+}
