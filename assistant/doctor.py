@@ -93,10 +93,4 @@ def _step() -> str:
 def _catalogue(settings: Settings) -> str:
     from engines.catalogue import Catalogue
 
-    url = settings.catalogue.url
-    catalogue = Catalogue.open(settings.home, url.get_secret_value() if url else None)
-    try:
-        counts = catalogue.documents.counts()
-    finally:
-        catalogue.close()
-    return f"{counts['documents']} documents, {counts['chunks']} chunks"
+    return Catalogue.examine(settings.home, settings.catalogue)
