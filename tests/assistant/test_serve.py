@@ -71,7 +71,7 @@ def serving(settings: Settings, **more: str) -> Iterator[Running]:
     environment = {**os.environ, "BANKASSIST_HOME": str(settings.home), **more}
     command = [sys.executable, "-m", "tests.assistant.fake_service", "serve", "--port", "0"]
     with ExitStack() as stack:
-        catalogue = Catalogue.open(settings.home)
+        catalogue = Catalogue.open(settings.home, settings.catalogue)
         stack.callback(catalogue.close)
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
