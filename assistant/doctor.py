@@ -52,7 +52,9 @@ def examine(settings: Settings) -> list[Finding]:
         remedy = f"install what is lacking above, or set BANKASSIST_MODELS__{kind.upper()} to a bundled model or a sound folder"
         findings.append(_try(f"{kind} model", partial(_model, settings, name), remedy))
     findings.append(_try("compiled step", _step, "set up again"))
-    findings.append(_try("catalogue", lambda: _catalogue(settings), "restore it from a backup, or check BANKASSIST_HOME and BANKASSIST_CATALOGUE__URL"))
+    findings.append(
+        _try("catalogue", lambda: _catalogue(settings), "check BANKASSIST_HOME and BANKASSIST_CATALOGUE__URL; a file that is damaged must come from a backup")
+    )
     return findings
 
 

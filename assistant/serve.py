@@ -126,18 +126,18 @@ def ended_by_sigterm() -> Iterator[None]:
 class _Server(uvicorn.Server):
     """Leaves in a way that loses no request of a balancer.
 
-    Told to stop (SIGTERM), it says so in `/readyz` and goes on for ``drain_seconds``, by the end of which the balancer sends nothing more. Ctrl-C ends it
-    at once.
+    Told to stop (SIGTERM), it says so in `/readyz` and goes on for ``drain_seconds``, by the end of which the balancer sends nothing more. Told again, it
+    goes on no longer. Ctrl-C ends it at once.
     """
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[int], None], drain_seconds: float) -> None:
         super().__init__(config)
         self._ready = ready
         self._drain_seconds = drain_seconds
+        self._told: list[int] = []
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if sig == signal.SIGINT:
-            self._drain_seconds = 0
+        self._told.append(sig)
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -145,18 +145,18 @@ class _Server(uvicorn.Server):
         service.leave()
         if self._drain_seconds:
             await self._serve_on()
-        if self._drain_seconds:  # whoever came until now may still be answered
+        if self._drain_seconds and signal.SIGINT not in self._told:  # whoever came until now may still be answered
             asyncio.get_running_loop().call_later(max(0, STOP_SECONDS - _TELL_SECONDS), service.stop)
         else:
             service.stop()
         await super().shutdown(sockets)
 
     async def _serve_on(self) -> None:
-        """Go on as before for a while, or until Ctrl-C."""
+        """Go on as before for a while, or until told once more."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._drain_seconds
         ticks = 0
-        while self._drain_seconds and loop.time() < end:
+        while self._told == [signal.SIGTERM] and loop.time() < end:
             await self.on_tick(ticks)  # uvicorn's own, for the date in its headers
             ticks += 1
             await asyncio.sleep(0.1)

@@ -45,7 +45,7 @@ class Database:
             cause = error if isinstance(error, DBAPIError) else error.__cause__
             if isinstance(error, CatalogueBusy) or not isinstance(cause, DBAPIError):
                 raise
-            hint = "" if target.get_backend_name() == "sqlite" else ". Check user, password, host and database in catalogue.url, and that the server runs"
+            hint = "" if target.get_backend_name() == "sqlite" else ". Check user, password, host and database in catalogue.url"
             raise CatalogueUnavailable(f"the catalogue at {place(target)} cannot be opened: {reason(cause)}{hint}") from error
 
     def _prepare(self, upgrade: bool) -> Revision:

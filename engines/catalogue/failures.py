@@ -54,7 +54,7 @@ def failures_said(lock_seconds: float) -> Iterator[None]:
 
 def reason(error: DBAPIError) -> str:
     """What the driver says, on one line and without our statement and its values."""
-    return " ".join(str(error.orig).split())
+    return " ".join(str(error.orig).split()).rstrip(".?")
 
 
 def _in_our_words(error: DBAPIError, lock_seconds: float) -> CatalogueUnavailable | None:

@@ -212,7 +212,7 @@ def test_a_broken_catalogue_is_named(settings: Settings, break_it: Callable[[Pat
     found = failed(settings)
     assert set(found) == {"catalogue"}
     assert says in found["catalogue"].detail
-    assert found["catalogue"].remedy == "restore it from a backup, or check BANKASSIST_HOME and BANKASSIST_CATALOGUE__URL"
+    assert found["catalogue"].remedy == "check BANKASSIST_HOME and BANKASSIST_CATALOGUE__URL; a file that is damaged must come from a backup"
 
 
 def test_a_wrong_database_url_is_named_without_its_password(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

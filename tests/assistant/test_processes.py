@@ -71,7 +71,7 @@ def fleet(request: pytest.FixtureRequest, postgres_server: str, model_cache: Pat
             "BANKASSIST_CATALOGUE__URL": url,
             "BANKASSIST_CATALOGUE__FILES": str(folder / "files"),
             "BANKASSIST_SERVICE__WORKER": "false",
-            "BANKASSIST_SERVICE__DRAIN_SECONDS": "3",
+            "BANKASSIST_SERVICE__DRAIN_SECONDS": str(PATIENCE),  # a test does not wait for its end
             **INDEXES[request.param],
         }
 
@@ -184,6 +184,8 @@ def test_a_process_that_is_killed_or_told_to_stop_loses_no_request(fleet: Fleet)
         soon(lambda: httpx.get(f"{leaving.url}/readyz", timeout=PATIENCE).status_code == 503, "the word that it stops")
         answer = fleet.ask(leaving.url, "still there?")  # a balancer that has not noticed yet
         assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+        more(outcomes)
+        leaving.process.send_signal(signal.SIGTERM)  # it is time
         assert leaving.ended() == 0
         more(outcomes)
         assert staying.process.poll() is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -219,3 +220,9 @@ def test_a_catalogue_locked_for_long_is_busy_and_not_broken(tmp_path: Path) -> N
     other.close()
     catalogue.documents.add_embedder("e", "name", 2)
     catalogue.close()
+
+
+def test_without_its_driver_postgresql_is_told_with_what_brings_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(Unavailable, match=r"not installed \(psycopg\): pip install .*bankassist\[postgres\]"):
+        Catalogue.open(tmp_path, CatalogueSettings(url=SecretStr("postgresql://a:b@c/d")))
