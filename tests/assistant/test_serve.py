@@ -238,6 +238,14 @@ def test_a_port_that_is_taken_is_told_with_what_to_do_before_anything_is_loaded(
     assert not settings.home.exists()
 
 
+def test_a_catalogue_that_cannot_be_opened_is_told_before_anything_is_loaded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assistant.bootstrap, "load_models", lambda *_: pytest.fail("models are loaded"))
+    settings.home.mkdir()
+    (settings.home / "catalogue.db").write_bytes(b"no database" * 1_000)
+    with pytest.raises(Unavailable, match="file is not a database"), assistant.bootstrap.open_application(settings):
+        pass
+
+
 def test_an_address_that_is_none_of_this_machine_is_told() -> None:
     with (
         pytest.raises(Unavailable, match=r"the service cannot listen on port 0 of 203\.0\.113\.1: .*--host and --port") as error,
