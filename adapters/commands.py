@@ -144,8 +144,7 @@ def _catalogue(settings: Settings, base_digest: str | None = None) -> Catalogue:
     from adapters.registry import register_released
     from engines.catalogue import Catalogue
 
-    url = settings.catalogue.url
-    catalogue = Catalogue.open(settings.home, url.get_secret_value() if url else None)
+    catalogue = Catalogue.open(settings.home, settings.catalogue)
     register_released(catalogue.adapters, base_digest)
     return catalogue
 

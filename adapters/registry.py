@@ -6,6 +6,7 @@ import logging
 from importlib.resources import files
 from pathlib import Path
 
+from core.errors import Conflict
 from core.types import AdapterRef
 from engines.adapter_files import read_adapter
 from engines.catalogue.adapters import AdapterRegistry
@@ -48,12 +49,16 @@ def register_released(registry: AdapterRegistry, base_digest: str | None) -> lis
         found = read_adapter(folder)
         ref = AdapterRef(folder.parent.name, int(folder.name), str(folder), found.digest)
         if before is None:
-            registry.register(ref, found.manifest)
-            added.append(ref)
-        elif not registry.relocate(ref):
+            try:
+                registry.register(ref, found.manifest)
+                added.append(ref)
+                continue
+            except Conflict:  # by another process that starts at the same time
+                before = registry.get(ref.name, ref.version).ref
+        if before != ref and not registry.relocate(ref):
             log.warning("released adapter %s is not registered: that version was trained here, in %s", ref, before.path)
     infos = registry.all()
-    gone = [info.ref for info in infos if info.state == "active" and not Path(info.ref.path).exists()]
+    gone = [info.ref for info in infos if info.state == "active" and _was_released(info.ref) and not Path(info.ref.path).exists()]
     active = {info.ref.name for info in infos if info.state == "active" and info.ref not in gone}
     for info in infos:
         path = Path(info.ref.path)
@@ -62,3 +67,8 @@ def register_released(registry: AdapterRegistry, base_digest: str | None) -> lis
     for ref in gone:
         log.warning("adapter %s is no longer in %s; the released ones answer in its place", ref, ref.path)
     return added
+
+
+def _was_released(ref: AdapterRef) -> bool:
+    """Whether it came with a program, this one or another. One trained here whose folder is not to be seen may lie where only other hosts look."""
+    return Path(ref.path).parts[-3:] == ("released", ref.name, str(ref.version))

@@ -17,6 +17,7 @@ from assistant.retrieve import Retriever
 from assistant.route import OUTSIDE, RouteModel, Router, fit
 from core.errors import SettingsError
 from core.settings import Settings, make_home
+from engines.catalogue import Catalogue
 from engines.compute import give_back
 from engines.embedder import SentenceEmbedder
 from engines.local_generator import LocalGenerator
@@ -75,6 +76,9 @@ def open_application(settings: Settings, notify: Callable[[str], None] = lambda 
         Unavailable: a model or the catalogue is not there.
     """
     zone = time_zone(settings)
+    if models is None:  # which take long to load: that there is no catalogue is known before
+        make_home(settings)
+        Catalogue.examine(settings.home, settings.catalogue)
     with nullcontext(models) if models else load_models(settings, notify) as loaded, open_parts(settings, notify, loaded.embedder) as parts:
         register_released(parts.catalogue.adapters, loaded.generator.base_digest)
         yield Application(settings, parts, loaded.generator, _assistant(settings, parts, loaded), zone)

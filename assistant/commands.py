@@ -326,8 +326,7 @@ def _listening(settings: Settings, host: str | None, port: int | None) -> Settin
 def _catalogue(settings: Settings) -> Iterator[Catalogue]:
     from engines.catalogue import Catalogue
 
-    url = settings.catalogue.url
-    catalogue = Catalogue.open(settings.home, url.get_secret_value() if url else None)
+    catalogue = Catalogue.open(settings.home, settings.catalogue)
     try:
         yield catalogue
     finally:

@@ -77,8 +77,7 @@ def _keys(settings: Settings) -> dict[str, str]:
     One that the catalogue does not know (any more) is made again.
     """
     path = settings.home / "demo-keys.json"
-    url = settings.catalogue.url
-    catalogue = Catalogue.open(settings.home, url.get_secret_value() if url else None)
+    catalogue = Catalogue.open(settings.home, settings.catalogue)
     try:
         kept = _kept(path, catalogue)
         keys = {role: kept[role] if role in kept else catalogue.keys.create(f"demo {role}", groups, scopes) for role, (groups, scopes) in ROLES.items()}

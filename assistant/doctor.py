@@ -62,7 +62,9 @@ def _findings(settings: Settings) -> list[Finding]:
         remedy = f"install what is lacking above, or set BANKASSIST_MODELS__{kind.upper()} to a bundled model or a sound folder"
         findings.append(_try(f"{kind} model", partial(_model, settings, name), remedy))
     findings.append(_try("compiled step", _step, "set up again"))
-    findings.append(_try("catalogue", lambda: _catalogue(settings), "restore it from a backup, or check BANKASSIST_HOME and BANKASSIST_CATALOGUE__URL"))
+    findings.append(
+        _try("catalogue", lambda: _catalogue(settings), "check BANKASSIST_HOME and BANKASSIST_CATALOGUE__URL; a file that is damaged must come from a backup")
+    )
     return findings
 
 
@@ -103,10 +105,4 @@ def _step() -> str:
 def _catalogue(settings: Settings) -> str:
     from engines.catalogue import Catalogue
 
-    url = settings.catalogue.url
-    catalogue = Catalogue.open(settings.home, url.get_secret_value() if url else None)
-    try:
-        counts = catalogue.documents.counts()
-    finally:
-        catalogue.close()
-    return f"{counts['documents']} documents, {counts['chunks']} chunks"
+    return Catalogue.examine(settings.home, settings.catalogue)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import gc
 import logging
@@ -14,10 +15,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
 from assistant.api.app import create_app
+from assistant.api.state import ServiceState
 from assistant.bootstrap import Application
 from core.errors import Unavailable
 from core.settings import Service
@@ -29,6 +32,8 @@ KEEP_ALIVE_SECONDS = 330
 STOP_SECONDS = 30
 #: Threads that compute let the one that talks to callers have its turn after so long; with Python's 5 ms a crowd of them keeps it waiting for half a second
 SWITCH_SECONDS = 0.001
+#: of those, the last ones in which nobody waits for the model any more, where others were still taken until the end
+_TELL_SECONDS = 5
 
 
 def serve(application: Application, sockets: Sequence[socket.socket], config: Path | None, ready: Callable[[int], None]) -> None:
@@ -53,6 +58,7 @@ def serve(application: Application, sockets: Sequence[socket.socket], config: Pa
             server_header=False,
         ),
         ready,
+        settings.drain_seconds,
     )
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
@@ -124,13 +130,42 @@ def ended_by_sigterm() -> Iterator[None]:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[int], None]) -> None:
+    """Leaves in a way that loses no request of a balancer.
+
+    Told to stop (SIGTERM), it says so in `/readyz` and goes on for ``drain_seconds``, by the end of which the balancer sends nothing more. Told again, it
+    goes on no longer. Ctrl-C ends it at once.
+    """
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[int], None], drain_seconds: float) -> None:
         super().__init__(config)
         self._ready = ready
+        self._drain_seconds = drain_seconds
+        self._told: list[int] = []
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._told.append(sig)
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.config.app.state.service.stop()  # type: ignore[union-attr]
+        service: ServiceState = self.config.app.state.service  # type: ignore[union-attr]
+        service.leave()
+        if self._drain_seconds:
+            await self._serve_on()
+        if self._drain_seconds and signal.SIGINT not in self._told:  # whoever came until now may still be answered
+            asyncio.get_running_loop().call_later(max(0, STOP_SECONDS - _TELL_SECONDS), service.stop)
+        else:
+            service.stop()
         await super().shutdown(sockets)
+
+    async def _serve_on(self) -> None:
+        """Go on as before for a while, or until told once more."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._drain_seconds
+        ticks = 0
+        while self._told == [signal.SIGTERM] and loop.time() < end:
+            await self.on_tick(ticks)  # uvicorn's own, for the date in its headers
+            ticks += 1
+            await asyncio.sleep(0.1)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         try:

@@ -47,9 +47,19 @@ class Models(Section):
 
 
 class Catalogue(Section):
+    """Where the truth lies: a SQLite file for one host, PostgreSQL for several."""
+
     url: SecretStr | None = Field(
-        None, description="database URL, or `url_file` with the path of a file that holds it; the default is a SQLite file in the home folder"
+        None,
+        description="`postgresql://USER:PASSWORD@HOST/DATABASE`, or `url_file` with the path of a file that holds it; the default is a SQLite file in the home folder",
     )
+    files: Path | None = Field(
+        None, description="folder of the original files, which all hosts of one catalogue mount; the default is `files` in the home folder"
+    )
+    pool: Positive = Field(10, le=200, description="connections to PostgreSQL that a process keeps at most")
+    connect_seconds: Positive = Field(5, description="longest wait for a connection to PostgreSQL")
+    lock_seconds: float = Field(15, gt=0, description="longest wait for other writers, and for a connection that is in use")
+    statement_seconds: float = Field(60, gt=0, description="longest time that one statement may take in PostgreSQL")
 
 
 class Retrieval(Section):
@@ -102,6 +112,9 @@ class Service(Section):
     answer_seconds: float = Field(60, gt=0, description="longest time that an answer may take; a caller may announce less")
     max_body_kb: Positive = Field(1024, description="largest JSON body")
     worker: bool = Field(True, description="start and watch an ingest worker")
+    drain_seconds: float = Field(
+        0, ge=0, description="how long a service that is told to stop (SIGTERM) still takes requests while /readyz says so, until a balancer has noticed"
+    )
     docs: bool = Field(True, description="serve the OpenAPI pages")
 
 

@@ -44,7 +44,7 @@ class FileStore:
         """
         path = self._path(digest)
         if not path.exists():
-            raise NotFound(f"no stored file {digest}")
+            raise NotFound(f"no stored file {digest} in {self._folder}; all hosts of one catalogue must mount the same folder (setting catalogue.files)")
         return path
 
     def _path(self, digest: str) -> Path:

@@ -23,9 +23,8 @@ class Parts:
         self._notify = notify
         self._embedder = embedder
         self.cache: Path = settings.home / "cache"
-        url = settings.catalogue.url
-        self.catalogue = Catalogue.open(settings.home, url.get_secret_value() if url else None)
-        self.files = FileStore(settings.home / "files")
+        self.catalogue = Catalogue.open(settings.home, settings.catalogue)
+        self.files = FileStore(settings.catalogue.files or settings.home / "files")
 
     @cached_property
     def embedder(self) -> SentenceEmbedder:

@@ -35,6 +35,10 @@ def register(app: typer.Typer) -> None:
     index.command("rebuild")(_rebuild)
     index.command("verify")(_verify)
 
+    catalogue = typer.Typer(help="The database that everything else is made from.", no_args_is_help=True)
+    app.add_typer(catalogue, name="catalogue")
+    catalogue.command("import")(_import)
+
 
 def _files(
     context: typer.Context,
@@ -147,3 +151,25 @@ def _verify(context: typer.Context, as_json: Json = False) -> None:
         if lacking:
             errors.print(f"another model embedded {lacking} chunks, so they are not found; ingest their files again, or set models.embedding back")
     raise typer.Exit(DONE if ok else FAILED)
+
+
+def _import(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A SQLite catalogue, such as var/catalogue.db; no process may be writing to it.")],
+    as_json: Json = False,
+) -> None:
+    """Copy the catalogue in a file into the empty one that the settings name. Nothing is embedded again; the original files are not copied."""
+    from engines.catalogue import Catalogue
+    from engines.catalogue.move import import_file
+
+    settings = environment(context).settings
+    target = Catalogue.open(settings.home, settings.catalogue)
+    try:
+        with status("copying"):
+            counts = import_file(target.database, file)
+    finally:
+        target.close()
+    if as_json:
+        print_json({"rows": counts})
+    else:
+        console.print(f"{counts['documents']} documents, {counts['chunks']} chunks, {counts['jobs']} jobs, {counts['audit']} audit records copied")

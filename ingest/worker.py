@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
 import socket
 import threading
@@ -12,7 +13,7 @@ from types import FrameType
 
 from core.settings import Settings
 from core.types import FileState
-from engines.catalogue.database import CatalogueBusy
+from engines.catalogue.database import CatalogueUnavailable
 from engines.catalogue.jobs import ClaimedJob
 from engines.parts import Parts, open_parts
 from ingest.parsing import ParserProcess
@@ -38,7 +39,7 @@ def work(settings: Settings, *, until_idle: bool = False, parent: int | None = N
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    name = f"{socket.gethostname()}:{os.getpid()}"
+    name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"  # containers may share the first two
     parent = os.getppid() if parent is None else parent
     with open_parts(settings, log.info) as parts, ParserProcess(settings.ingest) as parser:
         while not stop.is_set() and os.getppid() == parent:
@@ -50,7 +51,7 @@ def work(settings: Settings, *, until_idle: bool = False, parent: int | None = N
                     return
                 else:
                     stop.wait(POLL_SECONDS)
-            except CatalogueBusy as error:
+            except CatalogueUnavailable as error:  # busy, or its server is being started again
                 log.warning("%s", error)
                 stop.wait(POLL_SECONDS)
 
@@ -59,7 +60,7 @@ def _run(job: ClaimedJob, name: str, parts: Parts, parser: ParserProcess, stop: 
     """Do the files that are not done yet. A job cut short stays claimed; whoever takes it over goes on behind the last file.
 
     Raises:
-        CatalogueBusy: the job waits again, if that at least could be written; else until its worker is taken for dead.
+        CatalogueUnavailable: the job waits again, if that at least could be written; else until its worker is taken for dead.
     """
     started = time.perf_counter()
     done = threading.Event()
@@ -82,7 +83,7 @@ def _run(job: ClaimedJob, name: str, parts: Parts, parser: ParserProcess, stop: 
             parts.index.snapshot()
         timings = {**pipeline.stages.timings, "total": round(time.perf_counter() - started, 3)}
         parts.catalogue.jobs.finish(job.id, name, results, timings)
-    except CatalogueBusy:
+    except CatalogueUnavailable:
         parts.catalogue.jobs.release(job.id, name)
         raise
     except Exception as error:

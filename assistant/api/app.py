@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from assistant.api import problems
 from assistant.api.body_limit import BodyLimit
 from assistant.api.full import HoldAPlace
+from assistant.api.leaving import Leaving
 from assistant.api.metrics import Measured, Metrics
 from assistant.api.routes import adapters, answers, console, documents, service
 from assistant.api.security import UploadsNeedAKey
@@ -47,6 +48,7 @@ def create_app(application: Application) -> FastAPI:
     app.add_middleware(UploadsNeedAKey)
     app.add_middleware(problems.LastResort)
     app.add_middleware(Measured, metrics=metrics)
+    app.add_middleware(Leaving, state=shared)
     app.add_middleware(Tracing)
     return app
 

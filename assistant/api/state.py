@@ -23,10 +23,13 @@ class ServiceState:
         generation = self.application.settings.generation
         self.threads = anyio.CapacityLimiter(generation.queue + generation.batch + 16)
 
-    def stop(self) -> None:
-        """Be ready for nothing more, before requests in flight are waited for: a balancer on an open connection sends no more, and those that wait for the
-        model are told to go elsewhere instead of being cut off at the end."""
+    def leave(self) -> None:
+        """Be ready for nothing more, as `/readyz` says from now on, and end connections with their answers. What comes all the same is answered."""
         self.stopping = True
+
+    def stop(self) -> None:
+        """Tell those that wait for the model to go elsewhere, before requests in flight are waited for, instead of cutting them off at the end."""
+        self.leave()
         self.application.generator.drain()
 
 

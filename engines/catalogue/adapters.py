@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, insert, select, update
@@ -12,7 +12,11 @@ from sqlalchemy import Connection, Row, and_, func, insert, select, update
 from core.errors import Conflict, NotFound
 from core.types import AdapterRef
 from engines.catalogue.database import Database
+from engines.catalogue.locks import now, take_lock
 from engines.catalogue.tables import adapters
+
+#: two processes that activate at once would leave two active versions of a name
+_LOCK = "adapters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class AdapterRegistry:
             Conflict: the version exists already.
         """
         with self._database.write() as connection:
+            take_lock(connection, _LOCK)
             if connection.scalar(select(adapters.c.version).where(adapters.c.name == ref.name, adapters.c.version == ref.version)) is not None:
                 raise Conflict(f"adapter {ref} is registered already", code="adapter_exists")
             connection.execute(
@@ -51,7 +56,7 @@ class AdapterRegistry:
                     path=ref.path,
                     digest=ref.digest,
                     manifest=dict(manifest),
-                    created_at=datetime.now(UTC),
+                    created_at=now(connection),
                 )
             )
 
@@ -69,6 +74,7 @@ class AdapterRegistry:
         """
         this = and_(adapters.c.name == name, adapters.c.version == version)
         with self._database.write() as connection:
+            take_lock(connection, _LOCK)
             if connection.scalar(select(adapters.c.version).where(this)) is None:
                 raise NotFound(f"no adapter {name}@{version}; `bankassist adapters list` shows all", code="adapter_not_found")
             _replace_active(connection, name, version, "retired")
@@ -83,6 +89,7 @@ class AdapterRegistry:
             NotFound: there is none.
         """
         with self._database.write() as connection:
+            take_lock(connection, _LOCK)
             previous = connection.scalar(
                 select(adapters.c.version).where(adapters.c.name == name, adapters.c.state == "retired").order_by(adapters.c.activated_at.desc()).limit(1)
             )
@@ -115,7 +122,7 @@ def _replace_active(connection: Connection, name: str, version: int, state: str)
     """Make a version the active one; the one that was gets another state."""
     of_name = adapters.c.name == name
     connection.execute(update(adapters).where(of_name, adapters.c.state == "active", adapters.c.version != version).values(state=state))
-    connection.execute(update(adapters).where(of_name, adapters.c.version == version).values(state="active", activated_at=datetime.now(UTC)))
+    connection.execute(update(adapters).where(of_name, adapters.c.version == version).values(state="active", activated_at=now(connection)))
 
 
 def _info(row: Row[Any]) -> AdapterInfo:

@@ -1,63 +1,72 @@
-"""Connections and transactions. SQLite gets the settings under which an acknowledged write survives a crash."""
+"""An open database and its transactions."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import URL, Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
-from core.errors import Unavailable
+from core.settings import Catalogue as CatalogueSettings
+from engines.catalogue.connections import check_server, engine_of, parsed, place
+from engines.catalogue.failures import CatalogueBusy as CatalogueBusy
+from engines.catalogue.failures import CatalogueUnavailable as CatalogueUnavailable
+from engines.catalogue.failures import failures_said, reason
+from engines.catalogue.schema import Revision, migrate, revision
 
-#: seconds that a writer waits for another one
-BUSY_SECONDS = 15
-
-
-class CatalogueBusy(Unavailable):
-    """Other processes wrote for longer than a writer waits; nothing was stored."""
-
-    code = "catalogue_busy"
+#: a statement of PostgreSQL sees what was committed before it; a transaction of this kind sees one state
+_ONE_STATE = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
 class Database:
-    """An open database whose schema is the newest.
+    """An open database.
+
+    Args:
+        upgrade: bring its schema to the newest version; without it nothing is written, and :attr:`revision` says where it is.
 
     Raises:
-        Unavailable: the URL names no database that can be opened, or a newer version of the software wrote it.
+        CatalogueUnavailable: the URL names no database that can be opened, or a newer version of the software wrote it.
     """
 
-    def __init__(self, url: str | URL) -> None:
+    def __init__(self, url: str | URL, settings: CatalogueSettings | None = None, *, upgrade: bool = True) -> None:
+        self._settings = settings or CatalogueSettings()
+        target = parsed(url)
+        self.engine = engine_of(target, self._settings)
+        self._read_options: dict[str, Any] = _ONE_STATE if self.engine.dialect.name == "postgresql" else {}
         try:
-            self.engine = _engine(url)
-        except (ArgumentError, ImportError) as error:  # the message of neither repeats the URL, which may hold a password
-            raise Unavailable(f"the URL of the catalogue cannot be used: {error}", code="catalogue_unavailable") from error
-        try:
+            with failures_said(self._settings.lock_seconds):
+                self.revision = self._prepare(upgrade)
+        except BaseException as error:
+            self.engine.dispose()
+            cause = error if isinstance(error, DBAPIError) else error.__cause__
+            if isinstance(error, CatalogueBusy) or not isinstance(cause, DBAPIError):
+                raise
+            hint = "" if target.get_backend_name() == "sqlite" else ". Check user, password, host and database in catalogue.url"
+            raise CatalogueUnavailable(f"the catalogue at {place(target)} cannot be opened: {reason(cause)}{hint}") from error
+
+    def _prepare(self, upgrade: bool) -> Revision:
+        with self.engine.connect() as connection:
+            check_server(connection)
+        if upgrade:
             migrate(self.engine)
-        except DatabaseError as error:
-            raise Unavailable(
-                f"the catalogue at {self.engine.url.render_as_string(hide_password=True)} cannot be opened: {error.orig}", code="catalogue_unavailable"
-            ) from error
+        with self.engine.connect() as connection:
+            return revision(connection)
 
     @classmethod
-    def in_folder(cls, home: Path) -> Database:
+    def in_folder(cls, home: Path, settings: CatalogueSettings | None = None, *, upgrade: bool = True) -> Database:
         """The default: a SQLite file in the home folder. What is made of the two is for its owner alone."""
-        file = home.resolve() / "catalogue.db"
+        file = catalogue_file(home)
         try:
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not file.exists():
                 file.touch(mode=0o600)
         except OSError as error:
-            raise Unavailable(f"{error.filename} cannot be made: {error.strerror}", code="catalogue_unavailable") from error
-        return cls(URL.create("sqlite", database=str(file)))
+            raise CatalogueUnavailable(f"{error.filename} cannot be made: {error.strerror}") from error
+        return cls(URL.create("sqlite", database=str(file)), settings, upgrade=upgrade)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -65,82 +74,48 @@ class Database:
 
         Raises:
             CatalogueBusy: another process keeps the database locked.
+            CatalogueUnavailable: it does not answer.
         """
-        with _busy_said(), self.engine.connect() as connection:
+        with failures_said(self._settings.lock_seconds), self.engine.connect().execution_options(**self._read_options) as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction: all of it is stored, or nothing. On SQLite it takes the write lock at its beginning.
 
+        On PostgreSQL others write at the same time, and each statement sees what they have committed: where two must not meet,
+        :func:`engines.catalogue.locks.take_lock` keeps them apart.
+
         Raises:
-            CatalogueBusy: another process keeps the database locked.
+            CatalogueBusy: another process keeps the database, or what is to be changed, locked.
+            CatalogueUnavailable: it does not answer.
         """
-        with _busy_said(), self.engine.connect().execution_options(bankassist_write=True) as connection, connection.begin():
+        with (
+            failures_said(self._settings.lock_seconds),
+            self.engine.connect().execution_options(bankassist_write=True) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     def close(self) -> None:
         self.engine.dispose()
 
 
-@contextmanager
-def _busy_said() -> Iterator[None]:
-    try:
-        yield
-    except OperationalError as error:
-        if isinstance(error.orig, sqlite3.OperationalError) and error.orig.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise CatalogueBusy(f"the catalogue is busy: other processes have been writing for {BUSY_SECONDS} s. Try again in a moment.") from error
-        raise
-
-
-def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest version.
-
-    Raises:
-        Unavailable: the database was written by a newer version of the software.
-    """
-    config = Config()
-    config.set_main_option("script_location", "engines.catalogue:migrations")
-    with engine.connect().execution_options(bankassist_write=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            raise Unavailable(
-                f"the catalogue has a schema that this version does not know ({error}). Install the version that wrote it, or a newer one.",
-                code="catalogue_newer",
-            ) from error
-
-
-def _engine(url: str | URL) -> Engine:
-    engine = create_engine(url, pool_pre_ping=make_url(url).get_backend_name() != "sqlite")
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _configure_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    assert isinstance(connection, sqlite3.Connection)
-    connection.isolation_level = None  # transactions are begun below, not by the driver's guess
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_SECONDS * 1000}", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # a read that turns into a write would fail at once instead of waiting: writers say so beforehand
-    options: dict[str, Any] = dict(connection.get_execution_options())
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("bankassist_write") else "BEGIN")
+def catalogue_file(home: Path) -> Path:
+    """Where the catalogue of a home folder lies, unless the settings name another."""
+    return home.resolve() / "catalogue.db"
 
 
 def check(engine: Engine) -> None:
     """One cheap query.
 
     Raises:
-        Unavailable: the database does not answer.
+        CatalogueUnavailable: the database does not answer.
     """
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT 1"))
-    except DatabaseError as error:
-        raise Unavailable(f"the catalogue does not answer: {error.orig}", code="catalogue_unavailable") from error
+    except DBAPIError as error:
+        raise CatalogueUnavailable(f"the catalogue does not answer: {reason(error)}") from error
+    except NoConnectionLeft as error:
+        raise CatalogueBusy("all connections to the catalogue are in use") from error

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from core.errors import DocumentRefused, NotFound
 from core.ports import Filter, Vectors
 from core.types import Chunk, Language, Passage
 from engines.catalogue.database import Database
+from engines.catalogue.locks import now, take_lock
 from engines.catalogue.tables import changes, chunks, documents, embedders, group_sets, vectors, versions, windows
 from engines.catalogue.validity import Window, windows_in_force
 
@@ -145,8 +146,9 @@ class Documents:
         Raises:
             DocumentRefused: the document has a version that the uploader may not read, or is made of another file (code ``document_taken``).
         """
-        now = datetime.now(UTC)
         with self._database.write() as connection:
+            take_lock(connection, _lock_of(version.document_id))
+            moment = now(connection)
             _refuse_taken(connection, version, readable, id_was_chosen)
             if same := _same(connection, version.document_id, version.content_digest, version.metadata_digest):
                 vectors_by_text = {digest: row for (_, digest), row in zip(pieces, embedded, strict=True)}
@@ -154,10 +156,10 @@ class Documents:
                 if all(chunk.input_digest in vectors_by_text for chunk in lacking):
                     ids = [chunk.id for chunk in lacking]
                     _insert_vectors(connection, ids, embedder, [vectors_by_text[chunk.input_digest] for chunk in lacking])
-                    _log(connection, ids, "put", now)
+                    _log(connection, ids, "put", moment)
                     return same.published(bool(ids))
             if connection.scalar(select(documents.c.id).where(documents.c.id == version.document_id)) is None:
-                connection.execute(insert(documents).values(id=version.document_id, created_at=now))
+                connection.execute(insert(documents).values(id=version.document_id, created_at=moment))
             number = 1 + (connection.scalar(select(func.max(versions.c.number)).where(versions.c.document_id == version.document_id)) or 0)
             version_id = _new_key(
                 connection,
@@ -172,7 +174,7 @@ class Documents:
                     group_set_id=_group_set(connection, version.groups),
                     valid_from=version.valid_from,
                     valid_until=version.valid_until,
-                    recorded_at=now,
+                    recorded_at=moment,
                     file_name=version.file_name,
                     media_type=version.media_type,
                     content_digest=version.content_digest,
@@ -181,14 +183,19 @@ class Documents:
                 ),
             )
             _insert_chunks(connection, version_id, [_chunk_id(version.document_id, number, chunk) for chunk, _ in pieces], pieces, embedder, embedded)
-            _renew_windows(connection, version.document_id, now)
+            _renew_windows(connection, version.document_id, moment)
         return Published(version.document_id, number, True, len(pieces))
 
     def add_embedder(self, digest: str, name: str, dimension: int) -> None:
         """Make an embedder known; vectors refer to it."""
+        known = select(embedders.c.digest).where(embedders.c.digest == digest)
+        with self._database.read() as connection:
+            if connection.scalar(known) is not None:
+                return
         with self._database.write() as connection:
-            if connection.scalar(select(embedders.c.digest).where(embedders.c.digest == digest)) is None:
-                connection.execute(insert(embedders).values(digest=digest, name=name, dimension=dimension, created_at=datetime.now(UTC)))
+            take_lock(connection, "embedders")
+            if connection.scalar(known) is None:
+                connection.execute(insert(embedders).values(digest=digest, name=name, dimension=dimension, created_at=now(connection)))
 
     def withdraw(self, document_id: str, number: int | None = None, readable: frozenset[str] | None = None) -> int:
         """Take a document, or one version of it, out of every answer at once; returns how many versions were withdrawn.
@@ -199,16 +206,17 @@ class Documents:
         Raises:
             NotFound: no such document or version, or it was withdrawn before, or the caller may not read all of what is not withdrawn.
         """
-        now = datetime.now(UTC)
         with self._database.write() as connection:
+            take_lock(connection, _lock_of(document_id))
+            moment = now(connection)
             which = and_(versions.c.document_id == document_id, versions.c.state == "ready", *([versions.c.number == number] if number is not None else []))
             allowed = all(_may_read(readable, row.names) for row in _ready(connection, document_id))
-            count = connection.execute(update(versions).where(which).values(state="withdrawn", withdrawn_at=now)).rowcount if allowed else 0
+            count = connection.execute(update(versions).where(which).values(state="withdrawn", withdrawn_at=moment)).rowcount if allowed else 0
             if not count:
                 raise NotFound(
                     f"no document {document_id!r}{f' version {number}' if number is not None else ''} that is not withdrawn already", code="document_not_found"
                 )
-            _renew_windows(connection, document_id, now)
+            _renew_windows(connection, document_id, moment)
         return count
 
     # -- reading ---------------------------------------------------------------------------------
@@ -351,6 +359,11 @@ class _Same(NamedTuple):
         return Published(self.document_id, self.number, created, self.chunks)
 
 
+def _lock_of(document_id: str) -> str:
+    """The lock under which one transaction at a time changes a document."""
+    return f"document {document_id}"
+
+
 def _same(connection: Connection, document_id: str, content_digest: str, metadata_digest: str) -> _Same | None:
     same = and_(versions.c.document_id == document_id, versions.c.content_digest == content_digest, versions.c.metadata_digest == metadata_digest)
     row = connection.execute(
@@ -408,8 +421,11 @@ def _new_key(connection: Connection, statement: Insert) -> int:
 
 def _group_set(connection: Connection, groups: Iterable[str]) -> int:
     names = json.dumps(sorted(set(groups)), ensure_ascii=False)
-    known = connection.scalar(select(group_sets.c.id).where(group_sets.c.names == names))
-    return known if known is not None else _new_key(connection, insert(group_sets).values(names=names))
+    known = select(group_sets.c.id).where(group_sets.c.names == names)
+    if (found := connection.scalar(known)) is None:
+        take_lock(connection, f"group set {names}")
+        found = connection.scalar(known)
+    return found if found is not None else _new_key(connection, insert(group_sets).values(names=names))
 
 
 def _chunk_id(document_id: str, number: int, chunk: Chunk) -> str:
@@ -443,13 +459,15 @@ def _insert_vectors(connection: Connection, ids: Sequence[str], embedder: str, e
         connection.execute(insert(vectors), rows)
 
 
-def _log(connection: Connection, ids: Iterable[str], operation: str, now: datetime) -> None:
-    rows = [{"chunk_id": chunk_id, "operation": operation, "at": now} for chunk_id in ids]
+def _log(connection: Connection, ids: Iterable[str], operation: str, moment: datetime) -> None:
+    """Append changes. Their numbers follow the order of the commits: a follower that has seen 2 would never ask for a 1 that is committed later."""
+    rows = [{"chunk_id": chunk_id, "operation": operation, "at": moment} for chunk_id in ids]
     if rows:
+        take_lock(connection, "change log")
         connection.execute(insert(changes), rows)
 
 
-def _renew_windows(connection: Connection, document_id: str, now: datetime) -> None:
+def _renew_windows(connection: Connection, document_id: str, moment: datetime) -> None:
     """Compute again when each version is in force, and log every chunk for which that changed."""
     rows = connection.execute(
         select(versions.c.id, versions.c.state, versions.c.valid_from, versions.c.valid_until)
@@ -469,7 +487,7 @@ def _renew_windows(connection: Connection, document_id: str, now: datetime) -> N
                 connection,
                 connection.scalars(select(chunks.c.id).where(chunks.c.version_id == row.id).order_by(chunks.c.ordinal)),
                 "put" if after else "delete",
-                now,
+                moment,
             )
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, Update, and_, func, insert, or_, select, update
+from sqlalchemy import Row, Select, Update, and_, func, insert, or_, select, update
 
 from core.errors import NotFound
 from core.types import FileResult, FileState, Job, JobState
 from engines.catalogue.database import Database
-from engines.catalogue.tables import jobs
+from engines.catalogue.locks import now
+from engines.catalogue.tables import OPEN_JOB, jobs
 
-#: a worker silent for so long is taken for dead and its job is given to another
+#: a worker silent for so long, by the database's clock, is taken for dead and its job is given to another
 STALE_AFTER = timedelta(seconds=30)
 #: workers that may die in the middle of one file before its job is given up
 MAX_ATTEMPTS = 3
@@ -62,7 +63,7 @@ class Jobs:
                     files=[],
                     timings={},
                     attempts=0,
-                    created_at=datetime.now(UTC),
+                    created_at=now(connection),
                 )
             )
         return job_id
@@ -70,22 +71,22 @@ class Jobs:
     def claim(self, worker: str) -> ClaimedJob | None:
         """The oldest job that waits, or whose worker fell silent; None when there is none.
 
-        A job in whose present file ``MAX_ATTEMPTS`` workers fell silent has failed and is passed over.
+        A job in whose present file ``MAX_ATTEMPTS`` workers fell silent has failed and is passed over. Workers that claim at once
+        pass over each other's jobs instead of waiting for each other.
         """
-        now = datetime.now(UTC)
-        free = or_(jobs.c.state == JobState.QUEUED, and_(jobs.c.state == JobState.RUNNING, jobs.c.heartbeat_at < now - STALE_AFTER))
-        oldest = select(jobs).where(free).order_by(jobs.c.created_at, jobs.c.id).limit(1)
         with self._database.read() as connection:
-            if connection.execute(oldest).first() is None:  # an idle worker never takes the write lock
+            if connection.execute(_free(now(connection)).with_only_columns(jobs.c.id)).first() is None:  # an idle worker never takes the write lock
                 return None
         with self._database.write() as connection:
+            moment = now(connection)
+            oldest = _free(moment).with_for_update(skip_locked=True)
             while (row := connection.execute(oldest).first()) is not None:
                 this = update(jobs).where(jobs.c.id == row.id)
                 if row.attempts >= MAX_ATTEMPTS:
-                    connection.execute(this.values(**_given_up(row), worker=None, finished_at=now))
+                    connection.execute(this.values(**_given_up(row), worker=None, finished_at=moment))
                     continue
-                started, attempts = row.started_at or now, row.attempts + 1
-                connection.execute(this.values(state=JobState.RUNNING, worker=worker, started_at=started, heartbeat_at=now, attempts=attempts))
+                started, attempts = row.started_at or moment, row.attempts + 1
+                connection.execute(this.values(state=JobState.RUNNING, worker=worker, started_at=started, heartbeat_at=moment, attempts=attempts))
                 readable = None if row.readable is None else frozenset(row.readable)
                 return ClaimedJob(row.id, tuple(JobFile(**file) for file in row.request), _files(row), readable)
         return None
@@ -98,21 +99,21 @@ class Jobs:
     def heartbeat(self, job_id: str, worker: str) -> bool:
         """Say that the worker lives; False when the job was given to another one."""
         with self._database.write() as connection:
-            return bool(connection.execute(_owned(job_id, worker).values(heartbeat_at=datetime.now(UTC))).rowcount)
+            return bool(connection.execute(_owned(job_id, worker).values(heartbeat_at=now(connection))).rowcount)
 
     def store(self, job_id: str, worker: str, results: Sequence[FileResult]) -> bool:
         """Keep the results so far, so that a worker that takes over does not begin anew; False when the job was given to another one."""
-        values = {"files": [asdict(result) for result in results], "heartbeat_at": datetime.now(UTC), "attempts": 1}
         with self._database.write() as connection:
+            values = {"files": [asdict(result) for result in results], "heartbeat_at": now(connection), "attempts": 1}
             return bool(connection.execute(_owned(job_id, worker).values(values)).rowcount)
 
     def finish(self, job_id: str, worker: str, results: Sequence[FileResult], timings: Mapping[str, float], reason: str | None = None) -> JobState | None:
         """Store the outcome: done, partly done when some files were refused, failed when none came through; None when the job was given to another worker."""
         refused = sum(result.state is FileState.REFUSED for result in results)
         state = JobState.FAILED if reason or (refused and refused == len(results)) else JobState.PARTLY_DONE if refused else JobState.DONE
-        values = {"state": state, "files": [asdict(result) for result in results], "timings": dict(timings), "reason": reason, "finished_at": datetime.now(UTC)}
+        values = {"state": state, "files": [asdict(result) for result in results], "timings": dict(timings), "reason": reason}
         with self._database.write() as connection:
-            return state if connection.execute(_owned(job_id, worker).values(values)).rowcount else None
+            return state if connection.execute(_owned(job_id, worker).values(**values, finished_at=now(connection))).rowcount else None
 
     def get(self, job_id: str, principal: str | None = None) -> Job:
         """A job.
@@ -138,7 +139,13 @@ class Jobs:
     def waiting(self) -> int:
         """Jobs that are queued or running."""
         with self._database.read() as connection:
-            return connection.scalar(select(func.count()).select_from(jobs).where(jobs.c.state.in_([JobState.QUEUED, JobState.RUNNING]))) or 0
+            return connection.scalar(select(func.count()).select_from(jobs).where(OPEN_JOB)) or 0
+
+
+def _free(moment: datetime) -> Select[Any]:
+    """The oldest job that waits, or whose worker fell silent."""
+    silent = and_(jobs.c.state == JobState.RUNNING, jobs.c.heartbeat_at < moment - STALE_AFTER)
+    return select(jobs).where(OPEN_JOB, or_(jobs.c.state == JobState.QUEUED, silent)).order_by(jobs.c.created_at, jobs.c.id).limit(1)
 
 
 def _owned(job_id: str, worker: str) -> Update:

@@ -1,16 +1,17 @@
-"""A lease: one process at a time does a thing; one that died gives way after a while."""
+"""A lease: one process at a time, on any host, does a thing; one that died gives way after a while, by the database's clock."""
 
 from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic_ns
 
 from sqlalchemy import delete, insert, select
 
 from engines.catalogue.database import Database
+from engines.catalogue.locks import now, take_lock
 from engines.catalogue.tables import leases
 
 
@@ -21,14 +22,15 @@ class Leases:
     @contextmanager
     def hold(self, name: str, seconds: float) -> Iterator[bool]:
         """Whether this process got the lease; it is given back at the end of the block."""
-        holder = f"{socket.gethostname()} {os.getpid()} {time.monotonic_ns()}"
+        holder = f"{socket.gethostname()} {os.getpid()} {monotonic_ns()}"
         with self._database.write() as connection:
-            now = time.time()
+            take_lock(connection, f"lease {name}")
+            moment = now(connection).timestamp()
             current = connection.execute(select(leases).where(leases.c.name == name)).first()
-            got = current is None or current.expires_at < now
+            got = current is None or current.expires_at < moment
             if got:
                 connection.execute(delete(leases).where(leases.c.name == name))
-                connection.execute(insert(leases).values(name=name, holder=holder, expires_at=now + seconds))
+                connection.execute(insert(leases).values(name=name, holder=holder, expires_at=moment + seconds))
         try:
             yield got
         finally:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -127,3 +128,27 @@ def test_a_damaged_released_adapter_is_named(released: Path, catalogue: Catalogu
     (adapter(released / "compliance" / "1") / WEIGHTS).unlink()
     with pytest.raises(Unavailable, match="compliance/1"):
         register_released(catalogue.adapters, BASE)
+
+
+def test_an_adapter_trained_here_stays_active_where_its_folder_is_not_to_be_seen(released: Path, catalogue: Catalogue, tmp_path: Path) -> None:
+    """Several hosts share a catalogue: one that has not mounted the adapters must not take them from the others."""
+    adapter(released / "compliance" / "1")
+    own = adapter(tmp_path / "own", strength=3.0)
+    registry.register(catalogue.adapters, AdapterRef("compliance", 7, str(own), read_adapter(own).digest))
+    catalogue.adapters.activate("compliance", 7)
+    shutil.rmtree(own)
+    register_released(catalogue.adapters, BASE)
+    assert catalogue.adapters.get("compliance").ref.version == 7
+
+
+def test_programs_that_start_at_once_register_each_adapter_once(released: Path, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter(released / "compliance" / "1")
+    registered = catalogue.adapters.register
+
+    def after_another(ref: AdapterRef, manifest: Mapping[str, Any]) -> None:
+        registered(ref, manifest)  # by the other program
+        registered(ref, manifest)
+
+    monkeypatch.setattr(catalogue.adapters, "register", after_another)
+    assert register_released(catalogue.adapters, BASE) == []
+    assert [(str(info.ref), info.state) for info in catalogue.adapters.all()] == [("compliance@1", "active")]

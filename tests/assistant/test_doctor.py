@@ -70,7 +70,7 @@ def test_where_everything_is_there_nothing_is_to_do(settings: Settings, models: 
     assert findings["extra ingest"] == "7 packages"
     assert findings["home folder"] == f"{settings.home}, 5 GiB free"
     assert re.fullmatch(re.escape(str(models["generation"])) + r" \([0-9a-f]{12}\)", findings["generation model"])
-    assert findings["catalogue"] == "0 documents, 0 chunks"
+    assert findings["catalogue"] == "none yet; the first start makes it"
     assert not list(settings.home.glob(".doctor*"))
 
 
@@ -223,7 +223,7 @@ def test_a_broken_catalogue_is_named(settings: Settings, break_it: Callable[[Pat
     found = failed(settings)
     assert set(found) == {"catalogue"}
     assert says in found["catalogue"].detail
-    assert found["catalogue"].remedy == "restore it from a backup, or check BANKASSIST_HOME and BANKASSIST_CATALOGUE__URL"
+    assert found["catalogue"].remedy == "check BANKASSIST_HOME and BANKASSIST_CATALOGUE__URL; a file that is damaged must come from a backup"
 
 
 def test_a_wrong_database_url_is_named_without_its_password(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,7 @@ def serving(settings: Settings, **more: str) -> Iterator[Running]:
     environment = {**os.environ, "BANKASSIST_HOME": str(settings.home), **more}
     command = [sys.executable, "-m", "tests.assistant.fake_service", "serve", "--port", "0"]
     with ExitStack() as stack:
-        catalogue = Catalogue.open(settings.home)
+        catalogue = Catalogue.open(settings.home, settings.catalogue)
         stack.callback(catalogue.close)
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -236,6 +236,14 @@ def test_a_port_that_is_taken_is_told_with_what_to_do_before_anything_is_loaded(
         "or BANKASSIST_SERVICE__PORT, or stop that program.\n",
     )
     assert not settings.home.exists()
+
+
+def test_a_catalogue_that_cannot_be_opened_is_told_before_anything_is_loaded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assistant.bootstrap, "load_models", lambda *_: pytest.fail("models are loaded"))
+    settings.home.mkdir()
+    (settings.home / "catalogue.db").write_bytes(b"no database" * 1_000)
+    with pytest.raises(Unavailable, match="file is not a database"), assistant.bootstrap.open_application(settings):
+        pass
 
 
 def test_an_address_that_is_none_of_this_machine_is_told() -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import delete
 from typer.testing import CliRunner, Result
 
 from core.cli import Environment
-from core.errors import BadInput
+from core.errors import BadInput, Conflict
 from engines.catalogue import Catalogue
 from engines.catalogue.tables import windows
 from engines.parts import open_parts
@@ -154,3 +154,16 @@ def test_verify_finds_what_the_index_holds_too_much_and_rebuild_mends_it(home: P
     result = run("index", "verify")
     assert (result.exit_code, result.stdout.strip()) == (0, "the index holds exactly the 2 chunks of the catalogue")
     assert "2 chunks indexed" in run("index", "rebuild").stdout
+
+
+def test_a_catalogue_moves_to_an_empty_one_and_its_index_is_made_of_it(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("ingest", bank(tmp_path / "bank"), "--groups", "staff").exit_code == 0
+    monkeypatch.setenv("BANKASSIST_HOME", str(tmp_path / "another"))
+    moved = run("catalogue", "import", home / "catalogue.db", "--json")
+    assert moved.exit_code == 0
+    assert {name: document(moved)["rows"][name] for name in ("documents", "chunks", "vectors", "audit")} == {
+        "documents": 2, "chunks": 3, "vectors": 3, "audit": 0,
+    }  # fmt: skip
+    monkeypatch.setattr(HashedEmbedder, "embed_passages", lambda *_: pytest.fail("embedded again"))
+    assert document(run("index", "verify", "--json"))["chunks"] == 3
+    assert isinstance(run("catalogue", "import", home / "catalogue.db").exception, Conflict)

@@ -13,7 +13,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy import text
 
 from core.ports import Vectors
 from core.settings import Settings, load_settings
@@ -54,13 +56,15 @@ def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load_settings(home=tmp_path / "home")
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """With the catalogue on a server, if a test says so."""
+    catalogue = {"url": request.getfixturevalue("postgres_url")} if getattr(request, "param", None) == "PostgreSQL" else {}
+    return load_settings(home=tmp_path / "home", catalogue=catalogue)
 
 
 @pytest.fixture
 def catalogue(settings: Settings) -> Iterator[Catalogue]:
-    opened = Catalogue.open(settings.home)
+    opened = Catalogue.open(settings.home, settings.catalogue)
     yield opened
     opened.close()
 
@@ -119,11 +123,13 @@ def test_a_worker_whose_service_was_gone_before_it_began_takes_no_job(settings: 
     assert catalogue.jobs.get(job).state is JobState.QUEUED
 
 
-@pytest.mark.parametrize("where", ["embed", "store"])
+@pytest.mark.parametrize(("settings", "where"), [("SQLite", "embed"), ("SQLite", "store"), ("PostgreSQL", "store")], indirect=["settings"])
 def test_a_killed_workers_job_is_ended_by_another(where: str, settings: Settings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     job_id = queue(settings, catalogue, FILES)
     command = [sys.executable, "-m", "tests.ingest.stuck_worker", str(settings.home), where]
-    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) as stuck:
+    url = settings.catalogue.url
+    environment = {**os.environ, **({"BANKASSIST_CATALOGUE__URL": url.get_secret_value()} if url else {})}
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], env=environment, stdout=subprocess.PIPE, text=True) as stuck:
         assert stuck.stdout is not None
         assert stuck.stdout.readline() == "stuck\n"
         stuck.kill()
@@ -204,6 +210,36 @@ def test_a_busy_catalogue_costs_no_job(settings: Settings, catalogue: Catalogue,
     assert job.state is JobState.DONE
     assert outcome(job) == [("fees.md", "unchanged", 1), ("年费.txt", "indexed", 1), ("loans.txt", "indexed", 1)]
     assert caplog.text.count("the catalogue is busy") == 7
+
+
+@pytest.mark.parametrize("settings", ["PostgreSQL"], indirect=True)
+def test_a_server_that_ends_every_connection_costs_no_job(settings: Settings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As at a restart: in the middle of a file, and where the outcome is to be stored."""
+    monkeypatch.setattr("engines.catalogue.jobs.STALE_AFTER", timedelta(seconds=1))
+    monkeypatch.setattr("ingest.worker.POLL_SECONDS", 0.01)
+    job_id = queue(settings, catalogue, FILES)
+    store, breaks = Jobs.store, iter([True])
+    assert settings.catalogue.url is not None
+    plain = settings.catalogue.url.get_secret_value().replace("+psycopg", "")
+
+    def end_connections() -> None:
+        with psycopg.connect(plain, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+
+    def broken_store(self: Jobs, job_id: str, worker: str, results: Sequence[FileResult]) -> bool:
+        if next(breaks, False):
+            with catalogue.database.write() as connection:
+                connection.execute(text("SELECT 1"))
+                end_connections()
+                connection.execute(text("SELECT 1"))
+        return store(self, job_id, worker, results)
+
+    monkeypatch.setattr(Jobs, "store", broken_store)
+    run(settings, monkeypatch, before=end_connections)
+    job = catalogue.jobs.get(job_id)
+    assert job.state is JobState.DONE
+    assert outcome(job) == [("fees.md", "unchanged", 1), ("年费.txt", "indexed", 1), ("loans.txt", "indexed", 1)]
+    assert_indexed_once(settings, catalogue)
 
 
 def test_a_sign_of_life_that_is_missed_ends_nothing(

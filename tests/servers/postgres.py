@@ -36,6 +36,8 @@ def _command(name: str, *arguments: str) -> list[str]:
 
 
 _USER = "postgres"
+#: a user of the kit's server who must give a password, if a test makes one of this name
+GUARDED = "guarded"
 
 
 @contextmanager
@@ -60,6 +62,9 @@ def running_server() -> Iterator[str]:
             capture_output=True,
             cwd="/",
         )
+        # users are let in without a password, but for one of whom tests ask it
+        rules = data / "pg_hba.conf"
+        rules.write_text(f"host all {GUARDED} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
         settings = ["-c", f"port={port}", "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-c", "max_connections=200"]
         with (folder / "log").open("wb") as log:
             # what a killed server would lose is not what these tests are about, but for the one that starts its own
@@ -86,11 +91,11 @@ def _wait(port: int, log: Path, server: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def new_database(server: str) -> Iterator[str]:
-    """The URL of an empty database, for SQLAlchemy: ``postgresql+psycopg://...``; it is dropped at the end."""
+def new_database(server: str, template: str = "template0") -> Iterator[str]:
+    """The URL of an empty database, or of a copy of another one, for SQLAlchemy: ``postgresql+psycopg://...``; it is dropped at the end."""
     name = f"bankassist_{uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} ENCODING 'UTF8'").format(sql.Identifier(name), sql.Identifier(template)))
     try:
         yield server.replace("postgresql://", "postgresql+psycopg://", 1).rpartition("/")[0] + f"/{name}"
     finally:

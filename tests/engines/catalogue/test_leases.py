@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from core.settings import Catalogue as CatalogueSettings
 from engines.catalogue import Catalogue
 
 
-def test_one_process_holds_a_lease_until_it_gives_it_back(catalogue: Catalogue, tmp_path: Path) -> None:
-    other = Catalogue.open(tmp_path)
+def test_one_process_holds_a_lease_until_it_gives_it_back(catalogue: Catalogue, tmp_path: Path, place: CatalogueSettings) -> None:
+    other = Catalogue.open(tmp_path, place)
     with catalogue.leases.hold("index", 600) as mine, other.leases.hold("index", 600) as theirs, other.leases.hold("another", 600) as free:
         assert (mine, theirs, free) == (True, False, True)
     with other.leases.hold("index", 600) as theirs:
