@@ -53,6 +53,8 @@ def examine(settings: Settings) -> list[Finding]:
         findings.append(_try(f"{kind} model", partial(_model, settings, name), remedy))
     findings.append(_try("compiled step", _step, "set up again"))
     findings.append(_try("catalogue", lambda: _catalogue(settings), "restore it from a backup, or check BANKASSIST_HOME and BANKASSIST_CATALOGUE__URL"))
+    if settings.index.engine == "elasticsearch":
+        findings.append(_try("index", lambda: _index(settings), "put right what it says, or set BANKASSIST_INDEX__ENGINE=local"))
     return findings
 
 
@@ -100,3 +102,10 @@ def _catalogue(settings: Settings) -> str:
     finally:
         catalogue.close()
     return f"{counts['documents']} documents, {counts['chunks']} chunks"
+
+
+def _index(settings: Settings) -> str:
+    from engines.parts import open_parts
+
+    with open_parts(settings) as parts:
+        return parts.examine_index()

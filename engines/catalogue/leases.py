@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
 from engines.catalogue.database import Database
 from engines.catalogue.tables import leases
@@ -21,7 +21,7 @@ class Leases:
     @contextmanager
     def hold(self, name: str, seconds: float) -> Iterator[bool]:
         """Whether this process got the lease; it is given back at the end of the block."""
-        holder = f"{socket.gethostname()} {os.getpid()} {time.monotonic_ns()}"
+        holder = f"{_here()} {time.monotonic_ns()}"
         with self._database.write() as connection:
             now = time.time()
             current = connection.execute(select(leases).where(leases.c.name == name)).first()
@@ -35,3 +35,13 @@ class Leases:
             if got:
                 with self._database.write() as connection:
                     connection.execute(delete(leases).where(leases.c.name == name, leases.c.holder == holder))
+
+    def renew(self, name: str, seconds: float) -> None:
+        """Keep a lease that this process has for so many seconds from now."""
+        mine = (leases.c.name == name, leases.c.holder.startswith(f"{_here()} ", autoescape=True))
+        with self._database.write() as connection:
+            connection.execute(update(leases).where(*mine).values(expires_at=time.time() + seconds))
+
+
+def _here() -> str:
+    return f"{socket.gethostname()} {os.getpid()}"
