@@ -182,7 +182,7 @@ def _searching(catalogue: Catalogue, there: Index, here: Index, asked: Sequence[
         }
         rows.append(
             Row(
-                name, "", Spread.of([shares["there"]]), "local index", Spread.of([shares["here"]]), better="higher",
+                name, "share", Spread.of([shares["there"]]), "local index", Spread.of([shares["here"]]), better="higher",
                 note="of what NumPy finds among all vectors that the filter allows" if "vector" in name else "of exact vectors and the local word leg",
             )
         )  # fmt: skip

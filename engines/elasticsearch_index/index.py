@@ -68,7 +68,7 @@ class ElasticsearchIndex:
         try:
             index.examine()
             index._make_where_none_is()
-            index.snapshot()
+            index._follow_if_it_can(None)
             index._tell_missing()
         except BaseException:
             index.close()
@@ -92,14 +92,7 @@ class ElasticsearchIndex:
     def refresh(self) -> int:
         """Bring the index up to the catalogue, or wait until another process has, but not for longer than a search may take. What cannot be written now is
         found later; searches go on in what is there."""
-        try:
-            return self._follow(self._settings.follow_seconds)
-        except _CannotWrite as problem:
-            if self._behind != problem.message:
-                log.warning("the index stays at change %d for now: %s", self.sequence, problem.message)
-            self._behind = problem.message
-            self._write_again = time.monotonic() + _WRITE_AGAIN_SECONDS
-            return self.sequence
+        return self._follow_if_it_can(self._settings.follow_seconds)
 
     # -- keeping it ------------------------------------------------------------------------------
 
@@ -247,6 +240,16 @@ class ElasticsearchIndex:
             check_catalogue(self._alias, state, self._catalogue)
         self._state, self._looked = state, time.monotonic()
         return state
+
+    def _follow_if_it_can(self, seconds: float | None) -> int:
+        try:
+            return self._follow(seconds)
+        except _CannotWrite as problem:
+            if self._behind != problem.message:
+                log.warning("the index stays at change %d for now: %s", self.sequence, problem.message)
+            self._behind = problem.message
+            self._write_again = time.monotonic() + _WRITE_AGAIN_SECONDS
+            return self.sequence
 
     def _follow(self, seconds: float | None) -> int:
         end = None if seconds is None else time.monotonic() + seconds

@@ -48,7 +48,8 @@ def mapping(settings: Settings, embedder: str, dimension: int) -> dict[str, Any]
             # our own tokens with spaces between them: the same on every cluster, Chinese too
             "tokens": {"type": "text", "analyzer": "whitespace", "index_options": "freqs"},
             # always named: what Elasticsearch takes without (bbq_hnsw from 384 dimensions on) finds less
-            "vector": {"type": "dense_vector", "dims": dimension, "similarity": "dot_product", "index_options": {"type": settings.vectors}},
+            # the inner product as the local index has it: `dot_product` refuses vectors that a model computed in bf16, whose length is 1 only to a thousandth
+            "vector": {"type": "dense_vector", "dims": dimension, "similarity": "max_inner_product", "index_options": {"type": settings.vectors}},
             "state": {"type": "object", "enabled": False},
         },
     }

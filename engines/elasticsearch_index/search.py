@@ -45,13 +45,13 @@ class Searches:
         # the same question asks the same copy of the index: copies that count deleted documents otherwise differ a little in their scores
         copy = hashlib.sha256(" ".join(terms).encode()).hexdigest()[:16]
         found = dict(zip(searches, self._ask(list(searches.values()), copy), strict=True))
-        first = [Hit(hit["_id"], 2 * hit["_score"] - 1) for hit in found.get("vector", ())]  # (1 + cosine) / 2 is their score
+        first = [Hit(hit["_id"], inner_product(hit["_score"])) for hit in found.get("vector", ())]
 
         def best(count: int) -> list[Hit]:
             if count == depth + 1 or vector is None:
                 return first
             (hits,) = self._ask([self._nearest(vector, allowed, count)], copy)
-            return [Hit(hit["_id"], 2 * hit["_score"] - 1) for hit in hits]
+            return [Hit(hit["_id"], inner_product(hit["_score"])) for hit in hits]
 
         word = tuple(Hit(hit["_id"], hit["_score"]) for hit in found.get("word", ()))
         return Legs(tuple(with_ties(best, depth)), word)
@@ -65,7 +65,7 @@ class Searches:
             "num_candidates": max(count, self._settings.candidates),
             "filter": allowed,
         }
-        if self._settings.vectors not in WHOLE:  # the score is then the true cosine, by which evidence is judged
+        if self._settings.vectors not in WHOLE:  # the score is then the true one, by which evidence is judged
             knn["rescore_vector"] = {"oversample": self._settings.oversample}
         return {"knn": knn, "size": count, "_source": False}
 
@@ -94,6 +94,11 @@ class Searches:
         if failed["status"] not in BUSY:
             return IndexRefused(f"Elasticsearch refuses a search of {told}")
         return IndexUnavailable(f"Elasticsearch cannot search {told}")
+
+
+def inner_product(score: float) -> float:
+    """Behind Elasticsearch's score, which is never negative: 1 + it, or 1 / (1 - it) where it is (Lucene, VectorUtil.scaleMaxInnerProductScore)."""
+    return score - 1 if score >= 1 else 1 - 1 / score
 
 
 def _allowed(groups: frozenset[str], as_of: date) -> list[dict[str, Any]]:

@@ -42,12 +42,12 @@ def test_one_document_that_the_index_will_not_take_is_named_and_holds_up_no_othe
     catalogue: Catalogue, settings: Elasticsearch, index: ElasticsearchIndex, caplog: pytest.LogCaptureFixture
 ) -> None:
     put(catalogue, "a", "fee", (1, 0))
-    put(catalogue, "b", "bad fee", (3, 4))  # no unit vector, as none of our embedders makes
+    put(catalogue, "b", "bad fee", (1, 0, 0))  # a damaged vector
     put(catalogue, "c", "last fee", (0, 1))
     assert index.refresh() == 3
     assert sorted(words_found(index, catalogue, "fee")) == ["fee", "last fee"]
     ((chunk_id, why),) = index.refused().items()
-    assert "unit-length vectors" in why
+    assert "does not match the expected length of [8]" in why
     assert f"chunk {chunk_id} is not in the index: " in caplog.text
     second = ElasticsearchIndex.open(settings, catalogue, EMBEDDER, 2)  # it is kept for all to see, and for the next index
     assert second.refused() == index.refused()
@@ -93,6 +93,9 @@ def test_while_the_index_may_not_be_written_what_is_there_is_found_and_afterward
     block("read_only_allow_delete", None)
     block("write", True)
     assert (index.refresh(), words_found(index, catalogue, "fee")) == (1, ["old fee"])
+    started = ElasticsearchIndex.open(settings, catalogue, EMBEDDER, 2)  # a process may start all the same
+    assert (started.sequence, words_found(started, catalogue, "fee"), started.trouble != "") == (1, ["old fee"], True)
+    started.close()
     with pytest.raises(IndexRefused, match=r"does not let .* be written"):
         write(Cluster(settings), alias(settings, EMBEDDER), [remove("0" * 64, 9)])
     block("write", None)

@@ -12,6 +12,7 @@ from core.settings import Elasticsearch
 from core.text.tokens import tokens_digest
 from engines.catalogue.validity import Window
 from engines.elasticsearch_index.layout import alias, day_ranges, index_number, mapping, misfits
+from engines.elasticsearch_index.search import inner_product
 
 WANTED = mapping(Elasticsearch(), "e" * 64, 384)
 
@@ -62,3 +63,8 @@ def test_what_is_made_otherwise_is_named(path: tuple[str, ...], value: Any, says
     else:
         place[path[-1]] = value
     assert misfits(there, WANTED)[0] == says
+
+
+def test_scores_are_inner_products_in_disguise() -> None:
+    # 1 + 0.6; 1 + 0; 1 / (1 + 1)
+    assert [inner_product(score) for score in (1.6, 1.0, 0.5)] == pytest.approx([0.6, 0.0, -1.0])
