@@ -117,17 +117,18 @@ class Assistant:
             found = self._found(request)
             moment = clock.mark("retrieve", moment)
             passages = self.packed(found.passages) if found else ()
+            fallback = found is not None and found.index_fallback
             if found:
                 yield Found(passages, found.language, found.evidence)
             if found and not (found.evidence.sufficient and passages):
                 self.audit.started(audit_id, query, route, passages, self.sequence())
-                yield self._finish(request, route, audit_id, clock, _Outcome(refusal=Refusal.NO_EVIDENCE))
+                yield self._finish(request, route, audit_id, clock, _Outcome(refusal=Refusal.NO_EVIDENCE), index_fallback=fallback)
                 return
             task = self.tasks.get(route.task or "")
             prompt = render(query.text, prompt_passages(passages), task.instruction if task else "", query.history)
             self.audit.started(audit_id, query, route, passages, self.sequence(), prompt, self._options(request))
             with self.audit.telling_the_end(audit_id, query):
-                yield from self._written(request, route, task, prompt, passages, audit_id, clock, moment, cancelled, place)
+                yield from self._written(request, route, task, prompt, passages, audit_id, clock, moment, cancelled, place, index_fallback=fallback)
 
     def generate(self, request: Request, cancelled: threading.Event | None = None) -> Generated:
         """What the adapter writes for the question alone; see :meth:`writing`."""
@@ -223,6 +224,8 @@ class Assistant:
         moment: float,
         cancelled: threading.Event | None,
         place: Place,
+        *,
+        index_fallback: bool,
     ) -> Iterator[Event]:
         """Generate and check; sentences leave as they pass when a bad one is merely dropped."""
         rates = task is not None and task.output == "rating"
@@ -252,7 +255,7 @@ class Assistant:
             outcome.structured = structured(checker, self._probabilities(request, prompt, route, checker.as_corrected(draft.text), cancelled))
         if not self._readable(request, outcome.kept, passages):
             outcome = _Outcome(checked, drops, draft, refusal=Refusal.WITHDRAWN)
-        yield self._finish(request, route, audit_id, clock, outcome, passages)
+        yield self._finish(request, route, audit_id, clock, outcome, passages, index_fallback=index_fallback)
 
     def _readable(self, request: Request, kept: Sequence[Sentence], passages: Sequence[Passage]) -> bool:
         """Whether the asker may still read what the sentences cite: it may have been withdrawn since it was found."""
@@ -289,7 +292,9 @@ class Assistant:
             return None  # the rating stands without them
         return dict(zip(RATINGS, likelihoods, strict=True))
 
-    def _finish(self, request: Request, route: Route, audit_id: str, clock: _Clock, outcome: _Outcome, passages: Sequence[Passage] = ()) -> Answer:
+    def _finish(
+        self, request: Request, route: Route, audit_id: str, clock: _Clock, outcome: _Outcome, passages: Sequence[Passage] = (), *, index_fallback: bool = False
+    ) -> Answer:
         kept = outcome.kept
         refusal = outcome.refusal
         unchecked = not outcome.grounded and refusal is None
@@ -320,6 +325,7 @@ class Assistant:
             timings=clock.all,
             audit_id=audit_id,
             status=status,
+            index_fallback=index_fallback,
         )
         self.audit.finished(audit_id, request.query, answer)
         return answer

@@ -71,6 +71,7 @@ class AuditTrail:
             "grounding": asdict(answer.grounding),
             "usage": dict(answer.usage),
             "timings": dict(answer.timings),
+            "index_fallback": answer.index_fallback,
         }
         self.audit.record(audit_id, "answer.finished", query.principal.name, body)
 

@@ -65,6 +65,8 @@ def _findings(settings: Settings) -> list[Finding]:
     findings.append(
         _try("catalogue", lambda: _catalogue(settings), "check BANKASSIST_HOME and BANKASSIST_CATALOGUE__URL; a file that is damaged must come from a backup")
     )
+    if settings.index.engine == "elasticsearch":
+        findings.append(_try("index", lambda: _index(settings), "put right what it says, or set BANKASSIST_INDEX__ENGINE=local"))
     return findings
 
 
@@ -106,3 +108,10 @@ def _catalogue(settings: Settings) -> str:
     from engines.catalogue import Catalogue
 
     return Catalogue.examine(settings.home, settings.catalogue)
+
+
+def _index(settings: Settings) -> str:
+    from engines.parts import open_parts
+
+    with open_parts(settings) as parts:
+        return parts.examine_index()

@@ -45,7 +45,7 @@ class Retriever:
         cosine = max((hit.score for hit in legs.vector if hit.chunk_id in shown), default=0.0)
         share = coverage(tokens, [index_tokens(searched_text(passage.title, passage.heading_path, passage.text)) for passage in passages])
         sufficient = bool(passages) and self.judge.sufficient(cosine if vector is not None else None, share, language)
-        return Found(tuple(passages), language, Evidence(cosine, share, sufficient))
+        return Found(tuple(passages), language, Evidence(cosine, share, sufficient), legs.fallback)
 
     def readable(self, query: Query, chunk_ids: AbstractSet[str]) -> bool:
         """Whether the caller may read all these chunks, which were found before, now too."""

@@ -38,6 +38,7 @@ def show_answer(answer: AnswerOut, console: Console) -> None:
         )
         if part
     )
+    _say_fallback(answer.index_fallback, console)
     adapter = answer.route.adapter + (f"@{answer.route.version}" if answer.route.version else "")
     reason = f", refused: {answer.reason}" if answer.reason else ""
     console.print(Text(f"\n{adapter} ({answer.route.confidence:.0%}){reason}; {checks}; {answer.timings['total']:.1f} s; {answer.audit_id}", style="dim"))
@@ -49,7 +50,13 @@ def show_passages(found: SearchOut, console: Console) -> None:
         legs = ", ".join(f"{leg} {rank}" for leg, rank in passage.legs.items() if rank)
         console.print(Text.assemble((f"{passage.rank}. ", "cyan"), _place(passage), (f"  ({legs})", "dim")))
         console.print(Text(f"   {passage.text}".replace("\n", "\n   "), style="dim"))
+    _say_fallback(found.index_fallback, console)
     console.print(Text(f"\n{len(found.passages)} passages, {found.language}, as of {found.as_of}, {found.timings['total']:.2f} s", style="dim"))
+
+
+def _say_fallback(fell_back: bool, console: Console) -> None:
+    if fell_back:
+        console.print(Text("\nthe index of the settings does not answer, so the local one was searched", style="yellow"))
 
 
 def _count(number: int, noun: str) -> str:

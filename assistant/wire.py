@@ -181,6 +181,7 @@ class AnswerOut(_Out):
     timings: dict[str, float]
     audit_id: str
     status: Literal["final", "pending_review", "unchecked"]
+    index_fallback: bool = Field(description="the index of the settings did not answer, so the local one was searched")
 
 
 class AlternativeTokenOut(_Out):
@@ -239,6 +240,7 @@ class SearchOut(_Out):
     as_of: date
     passages: list[PassageOut]
     timings: dict[str, float]
+    index_fallback: bool = Field(description="the index of the settings did not answer, so the local one was searched")
 
 
 class VersionOut(_Out):
@@ -356,6 +358,7 @@ def answer_out(answer: Answer) -> AnswerOut:
         timings=dict(answer.timings),
         audit_id=answer.audit_id,
         status=answer.status.value,
+        index_fallback=answer.index_fallback,
     )
 
 
@@ -440,7 +443,14 @@ def passage_out(passage: Passage, *, with_score: bool) -> PassageOut:
 
 def search_out(query: str, as_of: date, found: Found, seconds: float, *, with_score: bool) -> SearchOut:
     passages = [passage_out(passage, with_score=with_score) for passage in found.passages]
-    return SearchOut(query=query, language=found.language, as_of=as_of, passages=passages, timings={"total": round(seconds, 4)})
+    return SearchOut(
+        query=query,
+        language=found.language,
+        as_of=as_of,
+        passages=passages,
+        timings={"total": round(seconds, 4)},
+        index_fallback=found.index_fallback,
+    )
 
 
 def version_out(info: VersionInfo) -> VersionOut:

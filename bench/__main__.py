@@ -10,25 +10,31 @@ from pathlib import Path
 
 from rich.console import Console
 
-NAMES = ("start", "answers", "engine", "prefixes", "mixed", "search", "memory", "ingest", "overload", "outside")
+NAMES = ("start", "answers", "engine", "prefixes", "mixed", "search", "memory", "ingest", "overload", "cluster", "outside")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"one or more of {', '.join(NAMES)}; all without any, outside only where there is an engine for it"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"one or more of {', '.join(NAMES)}; all without any, outside and cluster only where there is something for them",
     )
     given = parser.parse_args().names
     names = given or list(NAMES)
     if unknown := sorted(set(names) - set(NAMES)):
         parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(NAMES)}")
     console = Console()
-    from bench import frame, limits, outside, page
+    from bench import cluster, frame, limits, outside, page
     from bench.service import prepare
 
     if not given and not outside.present():
         names.remove("outside")
         console.print(f"outside: left out, no engine to measure against; set {' or '.join(outside.absent())}", style="dim")
+    if not given and not cluster.present():
+        names.remove("cluster")
+        console.print(f"cluster: left out, {cluster.missing()}", style="dim")
 
     cache = Path(os.environ.get("BANKASSIST_HOME", "var")).resolve() / "cache"  # converted models are the same in every home
     cache.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,8 @@
     ├── Overloaded            no room now, try again (HTTP 503)
     │   └── TooLate               not done by when the caller wanted it; trying again is no use (HTTP 503)
     ├── Unavailable           something that the work needs is missing or broken (exit 1, HTTP 503)
+    │   └── IndexUnavailable      the search index does not answer; the local one may, if the settings say so
+    │       └── IndexRefused          it is there, but cannot be used before somebody has put something right
     └── CallerLeft            the caller hung up, so the work was stopped (HTTP 499)
 
 Messages say what, which value, what was expected and what to do. Refusing to answer is a result, not an error.
@@ -78,6 +80,14 @@ class TooLate(Overloaded):
 
 class Unavailable(BankassistError):
     code = "unavailable"
+
+
+class IndexUnavailable(Unavailable):
+    code = "retriever_unavailable"
+
+
+class IndexRefused(IndexUnavailable):
+    """Credentials, version, mapping or state of the cluster."""
 
 
 class CallerLeft(BankassistError):

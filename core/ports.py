@@ -57,14 +57,19 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Legs:
-    """Hits of both legs, best first, ties by chunk id."""
+    """Hits of both legs, best first, ties by chunk id. ``fallback``: another index found them, because the one of the settings did not answer."""
 
     vector: tuple[Hit, ...]
     word: tuple[Hit, ...]
+    fallback: bool = False
 
 
 class Index(Protocol):
-    """A derived search index that follows the catalogue's change log."""
+    """A derived search index that follows the catalogue's change log.
+
+    Raises:
+        IndexUnavailable: it does not answer; from every method.
+    """
 
     def search(self, vector: Vectors | None, tokens: Sequence[str], only: Filter, depth: int) -> Legs:
         """At most ``depth`` hits per leg. ``vector`` has shape (dimension,); None leaves the vector leg empty."""

@@ -6,10 +6,11 @@ An unknown key is an error in both places; pydantic-settings alone would let an 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.errors import SettingsError
@@ -60,6 +61,68 @@ class Catalogue(Section):
     connect_seconds: Positive = Field(5, description="longest wait for a connection to PostgreSQL")
     lock_seconds: float = Field(15, gt=0, description="longest wait for other writers, and for a connection that is in use")
     statement_seconds: float = Field(60, gt=0, description="longest time that one statement may take in PostgreSQL")
+
+
+class Index(Section):
+    """Where passages are searched. The catalogue is the truth; an index can be made anew from it at any time."""
+
+    engine: Literal["local", "elasticsearch"] = Field("local", description="files in the home folder, or the cluster of section `elasticsearch`")
+    when_down: Literal["error", "local"] = Field(
+        "error",
+        description="what happens while Elasticsearch does not answer: requests fail with 503 `retriever_unavailable`, or the local index, which then takes memory beside it, answers and answers say so",
+    )
+
+
+def _hosts(given: Any) -> Any:
+    return tuple(host.strip().rstrip("/") for host in given.split(",")) if isinstance(given, str) else given
+
+
+class Elasticsearch(Section):
+    """The cluster for `index.engine = "elasticsearch"`: Elasticsearch 9.3 or newer of major version 9."""
+
+    hosts: Annotated[tuple[str, ...] | str, BeforeValidator(_hosts)] = Field(
+        ("http://127.0.0.1:9200",), description="URLs of its nodes, as a list or separated by commas; one that does not answer is passed over"
+    )
+    ca_file: Path | None = Field(None, description="certificates of the authority that signed the nodes', in PEM; default: the system's")
+    api_key: SecretStr | None = Field(None, description="API key, as Elasticsearch gives it in `encoded`")
+    user: str | None = Field(None, description="user name, where there is no API key")
+    password: SecretStr | None = Field(None, description="the user's password")
+    prefix: str = Field("bankassist", pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="how the names of alias and indexes begin; one for each catalogue")
+    vectors: Literal["hnsw", "int8_hnsw", "int4_hnsw", "bbq_hnsw", "flat", "int8_flat", "int4_flat", "bbq_flat"] = Field(
+        "int8_hnsw", description="type of the dense_vector index (`index_options`); another one needs `bankassist index rebuild`"
+    )
+    candidates: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        200, description="nearest vectors that each shard looks at (`num_candidates`), never fewer than hits are wanted"
+    )
+    oversample: float = Field(
+        3.0, ge=1, le=10, description="so many times more vectors than wanted are compared again in full precision where the index has them shortened"
+    )
+    shards: Positive = Field(1, le=64, description="parts of the index; word scores compare within one, and one carries millions of chunks")
+    replicas: int = Field(1, ge=0, le=8, description="copies beside the first on other nodes; with 0 a lost node takes the index with it until it is back")
+    search_seconds: float = Field(3, gt=0, description="longest wait for a search")
+    write_seconds: float = Field(30, gt=0, description="longest wait for one request that writes")
+    follow_seconds: float = Field(
+        5, gt=0, description="longest time that a search spends on bringing the index up to the catalogue; what is left then is found later"
+    )
+    breaker_failures: Positive = Field(5, description="failures one after another after which the cluster is left alone")
+    breaker_seconds: float = Field(10, gt=0, description="how long it is left alone before one request tries it again")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Elasticsearch:
+        for host in self.hosts:
+            if not re.fullmatch(r"https?://[^\s/@]+:\d{1,5}(/[^\s@]*)?", host):
+                raise ValueError(
+                    f"hosts: expected http(s)://HOST:PORT without user and password, which have keys of their own; got {re.sub('//.*@', '//***@', host)!r}"
+                )
+            if self.ca_file and not host.startswith("https://"):
+                raise ValueError(f"ca_file is for https, but a host is {host!r}")
+        if not self.hosts:
+            raise ValueError("hosts: at least one is needed")
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password go together")
+        if self.user is not None and self.api_key is not None:
+            raise ValueError("give an api_key, or user and password, not both")
+        return self
 
 
 class Retrieval(Section):
@@ -127,6 +190,8 @@ class Settings(BaseSettings):
     bank: Bank = Bank()
     models: Models = Models()
     catalogue: Catalogue = Catalogue()
+    index: Index = Index()
+    elasticsearch: Elasticsearch = Elasticsearch()
     retrieval: Retrieval = Retrieval()
     generation: Generation = Generation()
     routing: Routing = Routing()

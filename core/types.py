@@ -116,11 +116,12 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The outcome of one retrieval."""
+    """The outcome of one retrieval. ``index_fallback``: the index of the settings did not answer, so the local one was searched."""
 
     passages: tuple[Passage, ...]
     language: Language
     evidence: Evidence
+    index_fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +234,7 @@ class Answer:
     timings: Mapping[str, float]
     audit_id: str
     status: AnswerStatus
+    index_fallback: bool = False
 
 
 class JobState(StrEnum):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -54,6 +56,7 @@ def _files(
 ) -> None:
     """Read, cut, embed and store files; unchanged ones are left alone. Exit code 3 when some were refused, 1 when all were."""
     from engines.parts import open_parts
+    from ingest.following import follow
     from ingest.parsing import ParserProcess
     from ingest.pipeline import Pipeline
     from ingest.sources import source_files
@@ -74,7 +77,7 @@ def _files(
                 advance()
         if any(result.state is FileState.INDEXED for result in results):
             snapshot = time.perf_counter()
-            parts.index.snapshot(force=True)
+            follow(parts, force=True)
             pipeline.stages.add("index", snapshot)
     _report(results, {**pipeline.stages.timings, "total": round(time.perf_counter() - started, 3)}, as_json)
 
@@ -114,43 +117,68 @@ def _worker(
     work(environment(context).settings, until_idle=until_idle, parent=parent)
 
 
-def _rebuild(context: typer.Context, as_json: Json = False) -> None:
-    """Make the index anew from the catalogue. Nothing is embedded again."""
+def _rebuild(
+    context: typer.Context,
+    to: Annotated[Literal["local", "elasticsearch"] | None, typer.Option(help="Which index to make; default: the one of the settings.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make the index anew from the catalogue. Nothing is embedded again; searches go on in the old one until the new one takes its place."""
     from engines.parts import open_parts
 
+    settings = environment(context).settings
+    engine = to or settings.index.engine
     started = time.perf_counter()
-    with status("making the index"), open_parts(environment(context).settings, lambda text: errors.print(text)) as parts:
-        chunks = parts.index.rebuild()
-        sequence = parts.index.sequence
+    with status("making the index"), open_parts(settings, lambda text: errors.print(text)) as parts, closing(parts.open_index(engine, anew=True)) as index:
+        chunks = index.rebuild()
+        sequence, refused = index.sequence, index.refused()
     seconds = round(time.perf_counter() - started, 2)
     if as_json:
-        print_json({"chunks": chunks, "sequence": sequence, "timings": {"total": seconds}})
+        print_json({"engine": engine, "chunks": chunks, "sequence": sequence, "refused": dict(refused), "timings": {"total": seconds}})
     else:
         console.print(f"{chunks} chunks indexed in {seconds} s, up to change {sequence}")
+        _tell_refused(refused)
+        if engine != settings.index.engine:
+            console.print(f"the settings search in the {settings.index.engine} index; BANKASSIST_INDEX__ENGINE={engine} has this one searched", soft_wrap=True)
+    raise typer.Exit(PARTLY_DONE if refused else DONE)
 
 
-def _verify(context: typer.Context, as_json: Json = False) -> None:
-    """Compare the index with the catalogue. Exit code 1 when they differ, or when chunks cannot be found because another model embedded them."""
+def _verify(
+    context: typer.Context,
+    of: Annotated[Literal["local", "elasticsearch"] | None, typer.Option(help="Which index to look at; default: the one of the settings.")] = None,
+    sample: Annotated[
+        int, typer.Option(min=0, max=10_000, help="Chunks whose groups, validity, vectors and words are compared; they are drawn by chance.")
+    ] = 200,
+    as_json: Json = False,
+) -> None:
+    """Compare the index with the catalogue: how many chunks, which, and what is held of some of them. Exit code 1 when they differ, or when chunks cannot be
+    found because another model embedded them."""
     from engines.parts import open_parts
+    from ingest.verifying import compare
 
-    with status("comparing"), open_parts(environment(context).settings, lambda text: errors.print(text)) as parts:
-        index = parts.index
-        index.refresh()
-        expected = {entry.chunk_id for entry in parts.catalogue.documents.index_entries(parts.embedder_digest)}
-        present = set(index.chunk_ids())
-        lacking = parts.catalogue.documents.without_vectors(parts.embedder_digest)
-    missing, extra = sorted(expected - present), sorted(present - expected)
-    ok = not (missing or extra or lacking)
+    settings = environment(context).settings
+    with status("comparing"), open_parts(settings, lambda text: errors.print(text)) as parts, closing(parts.open_index(of or settings.index.engine)) as index:
+        found = compare(index, parts.catalogue.documents, parts.embedder_digest, sample)
     if as_json:
-        print_json({"ok": ok, "chunks": len(expected), "missing": missing, "extra": extra, "without_vectors": lacking})
-    elif ok:
-        console.print(f"the index holds exactly the {len(expected)} chunks of the catalogue")
+        print_json(found.document())
+    elif found.ok:
+        console.print(f"the index holds exactly the {found.chunks} chunks of the catalogue; {found.sampled} of them were compared whole", soft_wrap=True)
     else:
-        if missing or extra:
-            errors.print(f"the index lacks {len(missing)} chunks and holds {len(extra)} that it should not; `bankassist index rebuild` mends it")
-        if lacking:
-            errors.print(f"another model embedded {lacking} chunks, so they are not found; ingest their files again, or set models.embedding back")
-    raise typer.Exit(DONE if ok else FAILED)
+        if found.missing or found.extra or found.different:
+            errors.print(
+                f"the index lacks {len(found.missing)} chunks, holds {len(found.extra)} that it should not and {len(found.different)} of {found.sampled} otherwise; "
+                "`bankassist index rebuild` mends it"
+            )
+        _tell_refused(found.refused)
+        if found.without_vectors:
+            errors.print(
+                f"another model embedded {found.without_vectors} chunks, so they are not found; ingest their files again, or set models.embedding back"
+            )
+    raise typer.Exit(DONE if found.ok else FAILED)
+
+
+def _tell_refused(refused: Mapping[str, str]) -> None:
+    for chunk_id, why in refused.items():
+        errors.print(f"chunk {chunk_id} is not in the index: {why}", markup=False, soft_wrap=True)
 
 
 def _import(

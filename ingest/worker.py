@@ -16,6 +16,7 @@ from core.types import FileState
 from engines.catalogue.database import CatalogueUnavailable
 from engines.catalogue.jobs import ClaimedJob
 from engines.parts import Parts, open_parts
+from ingest.following import follow
 from ingest.parsing import ParserProcess
 from ingest.pipeline import Pipeline, SourceFile
 
@@ -80,7 +81,7 @@ def _run(job: ClaimedJob, name: str, parts: Parts, parser: ParserProcess, stop: 
                 log.warning("job %s was given to another worker", job.id)
                 return
         if any(result.state is FileState.INDEXED for result in results):
-            parts.index.snapshot()
+            follow(parts)
         timings = {**pipeline.stages.timings, "total": round(time.perf_counter() - started, 3)}
         parts.catalogue.jobs.finish(job.id, name, results, timings)
     except CatalogueUnavailable:

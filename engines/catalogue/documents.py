@@ -197,6 +197,12 @@ class Documents:
             if connection.scalar(known) is None:
                 connection.execute(insert(embedders).values(digest=digest, name=name, dimension=dimension, created_at=now(connection)))
 
+    def dimension(self, embedder: str) -> int | None:
+        """That of an embedder's vectors; None where nothing was embedded with it yet."""
+        with self._database.read() as connection:
+            found: int | None = connection.scalar(select(embedders.c.dimension).where(embedders.c.digest == embedder))
+        return found
+
     def withdraw(self, document_id: str, number: int | None = None, readable: frozenset[str] | None = None) -> int:
         """Take a document, or one version of it, out of every answer at once; returns how many versions were withdrawn.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic_ns
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
 from engines.catalogue.database import Database
 from engines.catalogue.locks import now, take_lock
@@ -22,7 +22,7 @@ class Leases:
     @contextmanager
     def hold(self, name: str, seconds: float) -> Iterator[bool]:
         """Whether this process got the lease; it is given back at the end of the block."""
-        holder = f"{socket.gethostname()} {os.getpid()} {monotonic_ns()}"
+        holder = f"{_here()} {monotonic_ns()}"
         with self._database.write() as connection:
             take_lock(connection, f"lease {name}")
             moment = now(connection).timestamp()
@@ -37,3 +37,13 @@ class Leases:
             if got:
                 with self._database.write() as connection:
                     connection.execute(delete(leases).where(leases.c.name == name, leases.c.holder == holder))
+
+    def renew(self, name: str, seconds: float) -> None:
+        """Keep a lease that this process has for so many seconds from now."""
+        mine = (leases.c.name == name, leases.c.holder.startswith(f"{_here()} ", autoescape=True))
+        with self._database.write() as connection:
+            connection.execute(update(leases).where(*mine).values(expires_at=now(connection).timestamp() + seconds))
+
+
+def _here() -> str:
+    return f"{socket.gethostname()} {os.getpid()}"

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -24,8 +24,8 @@ from engines.catalogue import Catalogue
 from engines.catalogue.documents import IndexEntry
 from engines.local_index.days import day_numbers
 from engines.local_index.snapshot import Snapshots, State
-from engines.local_index.ties import with_ties
 from engines.local_index.words import Words
+from engines.ties import with_ties
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,33 @@ class LocalIndex:
         with self._lock:
             return sorted(chunk_id for chunk_id, alive in zip(self._state.chunk_ids, self._state.alive, strict=True) if alive)
 
+    def differences(self, entries: Sequence[IndexEntry]) -> Mapping[str, str]:
+        """What the index holds otherwise of entries of the catalogue; those that it lacks are not among them."""
+        with self._lock:
+            found = {entry.chunk_id: self._difference(entry, self._rows[entry.chunk_id]) for entry in entries if entry.chunk_id in self._rows}
+        return {chunk_id: what for chunk_id, what in found.items() if what}
+
+    def refused(self) -> Mapping[str, str]:
+        """It takes every chunk."""
+        return {}
+
+    @property
+    def trouble(self) -> str:
+        """It has none: what it cannot read it makes anew."""
+        return ""
+
     # -- inside ----------------------------------------------------------------------------------
+
+    def _difference(self, entry: IndexEntry, row: int) -> str:
+        state, spans = self._state, day_numbers(entry.windows)
+        there = sorted((int(start), int(end)) for _, start, end in state.spans[state.spans[:, 0] == row])
+        wrong = {
+            "groups": state.group_sets[state.set_of_row[row]] != entry.groups,
+            "validity": there != sorted(spans),
+            "vector": not np.allclose(state.vectors.reconstruct(row), entry.vector, rtol=0, atol=1e-6),
+            "words": self._words.times_found(entry.chunk_id, index_tokens(entry.text)) != len(spans),
+        }
+        return ", ".join(name for name, is_wrong in wrong.items() if is_wrong)
 
     def _load(self) -> None:
         state = self._snapshots.load(self._work / "words")

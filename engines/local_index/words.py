@@ -9,9 +9,10 @@ import tantivy
 
 from core.ports import Hit
 from engines.local_index.days import END, START
-from engines.local_index.ties import with_ties
+from engines.ties import with_ties
 
 _HEAP = 15_000_000  # the least that a tantivy writer takes
+_MOST_WINDOWS = 1_000  # more than a version is ever cut into
 
 
 def _schema() -> tantivy.Schema:
@@ -51,6 +52,13 @@ class Words:
         writer.commit()
         writer.wait_merging_threads()
         self._index.reload()
+
+    def times_found(self, chunk_id: str, tokens: Sequence[str]) -> int:
+        """In how many documents a chunk lies with all of the tokens: one for each window."""
+        query = tantivy.Query
+        every_word = [query.term_query(self._schema, "tokens", token, "freq") for token in sorted(set(tokens))]
+        all_of_it = [query.term_query(self._schema, "chunk", chunk_id, "basic"), *every_word]
+        return len(self._index.searcher().search(query.boolean_query([(tantivy.Occur.Must, one) for one in all_of_it]), _MOST_WINDOWS).hits)
 
     def search(self, tokens: Sequence[str], group_sets: Sequence[int], day: int, depth: int) -> list[Hit]:
         """The best chunks for any of the tokens among those of the group sets that are in force on the day."""

@@ -90,6 +90,7 @@ def test_an_answer_has_the_whole_contract(service: Service) -> None:
     answer = response.json()
     assert list(answer) == [
         "id", "kind", "text", "reason", "sentences", "citations", "route", "structured", "grounding", "as_of", "usage", "timings", "audit_id", "status",
+        "index_fallback",
     ]  # fmt: skip
     assert answer["sentences"][0]["text"] == "USD 45.00"
     assert answer["sentences"][0]["citations"] == [answer["citations"][0]["n"]]
@@ -270,7 +271,7 @@ def test_an_unexpected_error_is_500_without_its_text(service: Service, monkeypat
 
 def test_search_shows_passages_and_scores_only_to_evaluators(service: Service) -> None:
     found = service.customer.post("/v1/search", {"query": "replacement card", "top_k": 2}).json()
-    assert list(found) == ["query", "language", "as_of", "passages", "timings"]
+    assert list(found) == ["query", "language", "as_of", "passages", "timings", "index_fallback"]
     first = found["passages"][0]
     assert (first["rank"], first["document_id"], first["version"], first["text"]) == (1, "card-fees", 2, "A replacement card costs USD 22.00.")
     assert set(first["legs"]) == {"vector", "word"}

@@ -5,22 +5,29 @@ from __future__ import annotations
 import functools
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import typer
 from sqlalchemy import delete
 from typer.testing import CliRunner, Result
 
 from core.cli import Environment
-from core.errors import BadInput, Conflict
+from core.errors import BadInput, Conflict, IndexUnavailable
 from engines.catalogue import Catalogue
 from engines.catalogue.tables import windows
+from engines.elasticsearch_index.bulk import put, remove, write
+from engines.elasticsearch_index.cluster import Cluster
+from engines.elasticsearch_index.layout import alias
 from engines.parts import open_parts
 from ingest.commands import register
 from tests.embedder import HashedEmbedder
+from tests.engines.indexes import clear, cluster_settings
 from tests.ingest.here import ParserHere
+from tests.servers.process import free_port
 
 
 @pytest.fixture
@@ -46,6 +53,12 @@ def run(*arguments: str | Path) -> Result:
 
 def document(result: Result) -> Any:
     return json.loads(result.stdout)
+
+
+def compared(**said: Any) -> dict[str, Any]:
+    """What `index verify` prints; what is not said is as in an empty catalogue."""
+    nothing = {"chunks": 0, "indexed": 0, "missing": [], "extra": [], "sampled": 0, "different": {}, "refused": {}, "without_vectors": 0}
+    return {"ok": True, **nothing, **said}
 
 
 def bank(folder: Path) -> Path:
@@ -109,7 +122,7 @@ def test_verify_counts_what_another_model_embedded(home: Path, tmp_path: Path, m
     other.digest = "f" * 64
     monkeypatch.setattr("engines.parts.open_parts", functools.partial(open_parts, embedder=other))  # type: ignore[arg-type]
     result = run("index", "verify", "--json")
-    assert (result.exit_code, document(result)) == (1, {"ok": False, "chunks": 0, "missing": [], "extra": [], "without_vectors": 3})
+    assert (result.exit_code, document(result)) == (1, compared(ok=False, without_vectors=3))
     assert "another model embedded 3 chunks, so they are not found; ingest their files again" in " ".join(run("index", "verify").stderr.split())
     assert "2 indexed (3 chunks)" in run("ingest", tmp_path / "bank", "--groups", "staff").stdout
     assert run("index", "verify").exit_code == 0
@@ -137,7 +150,7 @@ def test_the_worker_command_does_what_is_queued(home: Path) -> None:
 def test_verify_finds_what_the_index_holds_too_much_and_rebuild_mends_it(home: Path, tmp_path: Path) -> None:
     run("ingest", bank(tmp_path / "bank"), "--groups", "staff")
     result = run("index", "verify", "--json")
-    assert (result.exit_code, document(result)) == (0, {"ok": True, "chunks": 3, "missing": [], "extra": [], "without_vectors": 0})
+    assert (result.exit_code, document(result)) == (0, compared(chunks=3, indexed=3, sampled=3))
 
     catalogue = Catalogue.open(home)
     lost = [entry.chunk_id for entry in catalogue.documents.index_entries(HashedEmbedder.digest) if "3.5%" in entry.text]
@@ -145,14 +158,14 @@ def test_verify_finds_what_the_index_holds_too_much_and_rebuild_mends_it(home: P
         connection.execute(delete(windows).where(windows.c.version_id == 2))
     catalogue.close()
     result = run("index", "verify", "--json")
-    assert (result.exit_code, document(result)) == (1, {"ok": False, "chunks": 2, "missing": [], "extra": lost, "without_vectors": 0})
-    assert "lacks 0 chunks and holds 1" in run("index", "verify").stderr
+    assert (result.exit_code, document(result)) == (1, compared(ok=False, chunks=2, indexed=3, extra=lost, sampled=2))
+    assert "lacks 0 chunks, holds 1" in run("index", "verify").stderr
 
     result = run("index", "rebuild", "--json")
     assert result.exit_code == 0
     assert {key: document(result)[key] for key in ("chunks", "sequence")} == {"chunks": 2, "sequence": 3}
     result = run("index", "verify")
-    assert (result.exit_code, result.stdout.strip()) == (0, "the index holds exactly the 2 chunks of the catalogue")
+    assert (result.exit_code, result.stdout.strip()) == (0, "the index holds exactly the 2 chunks of the catalogue; 2 of them were compared whole")
     assert "2 chunks indexed" in run("index", "rebuild").stdout
 
 
@@ -167,3 +180,48 @@ def test_a_catalogue_moves_to_an_empty_one_and_its_index_is_made_of_it(home: Pat
     monkeypatch.setattr(HashedEmbedder, "embed_passages", lambda *_: pytest.fail("embedded again"))
     assert document(run("index", "verify", "--json"))["chunks"] == 3
     assert isinstance(run("catalogue", "import", home / "catalogue.db").exception, Conflict)
+
+
+def test_a_catalogue_is_moved_to_elasticsearch_and_searched_there(home: Path, tmp_path: Path, elasticsearch_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("ingest", bank(tmp_path / "bank"), "--groups", "staff")
+    settings = cluster_settings(elasticsearch_url)
+    monkeypatch.setenv("BANKASSIST_ELASTICSEARCH__HOSTS", elasticsearch_url)
+    monkeypatch.setenv("BANKASSIST_ELASTICSEARCH__PREFIX", settings.prefix)
+    monkeypatch.setenv("BANKASSIST_ELASTICSEARCH__REPLICAS", "0")
+    monkeypatch.setattr(HashedEmbedder, "embed_passages", lambda *_: pytest.fail("nothing is embedded again"))
+    result = run("index", "rebuild", "--to", "elasticsearch")
+    assert result.exit_code == 0
+    assert "3 chunks indexed" in result.stdout
+    assert "BANKASSIST_INDEX__ENGINE=elasticsearch has this one searched" in result.stdout
+    monkeypatch.setenv("BANKASSIST_INDEX__ENGINE", "elasticsearch")
+    assert document(run("index", "verify", "--json")) == compared(chunks=3, indexed=3, sampled=3)
+    assert document(run("index", "verify", "--json", "--of", "local")) == compared(chunks=3, indexed=3, sampled=3)
+
+    catalogue = Catalogue.open(home)
+    entries = list(catalogue.documents.index_entries(HashedEmbedder.digest))
+    catalogue.close()
+    cluster = Cluster(settings)
+    lost, changed = entries[0].chunk_id, replace(entries[1], groups=("everybody",))
+    write(cluster, alias(settings, HashedEmbedder.digest), [remove(lost, 9), put(changed, 9)])
+    httpx.post(f"{elasticsearch_url}/{settings.prefix}-*/_refresh").raise_for_status()
+    expected = compared(ok=False, chunks=3, indexed=2, missing=[lost], sampled=3, different={changed.chunk_id: "groups"})
+    result = run("index", "verify", "--json")
+    assert (result.exit_code, document(result)) == (1, expected)
+    assert "lacks 1 chunks, holds 0 that it should not and 1 of 3 otherwise" in " ".join(run("index", "verify").stderr.split())
+    assert document(run("index", "rebuild", "--json"))["engine"] == "elasticsearch"
+    assert run("index", "verify").exit_code == 0
+    clear(settings)
+
+
+def test_documents_are_stored_where_the_index_does_not_answer(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("BANKASSIST_INDEX__ENGINE", "elasticsearch")
+    monkeypatch.setenv("BANKASSIST_ELASTICSEARCH__HOSTS", f"http://127.0.0.1:{free_port()}")
+    result = run("ingest", bank(tmp_path / "bank"), "--groups", "staff", "--json")
+    assert (result.exit_code, document(result)["counts"]["indexed"]) == (0, 2)
+    assert "the documents are stored, and will be found once the index takes them: Elasticsearch at http://127.0.0.1:" in caplog.text
+    for command in (["index", "verify"], ["index", "rebuild"]):
+        error = run(*command).exception
+        assert isinstance(error, IndexUnavailable)
+        assert "cannot be reached" in error.message

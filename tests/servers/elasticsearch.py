@@ -24,11 +24,13 @@ class Node:
     name: str
     url: str = ""
     transport: str = ""
+    options: tuple[str, ...] = ()
 
     def start(self, *options: str) -> None:
-        """Until it answers; ``options`` of start.sh. A node that was started before keeps its ports."""
+        """Until it answers; ``options`` of start.sh beside its own. A node that was started before keeps its ports."""
         port = self.url.rpartition(":")[2] if self.url else "0"
-        command = [str(self.folder / "start.sh"), "--data", str(self.data), "--name", self.name, "--port", port, "--exit-with", str(os.getpid()), *options]
+        command = [str(self.folder / "start.sh"), "--data", str(self.data), "--name", self.name, "--port", port, "--exit-with", str(os.getpid())]
+        command += [*self.options, *options]
         started = subprocess.run(command, capture_output=True, text=True, check=False)
         assert started.returncode == 0, started.stdout + started.stderr
         self.url = started.stdout.split("READY ", 1)[1].split()[0]
@@ -61,18 +63,27 @@ def new_node(data: Path, name: str = "node-1") -> Node:
     return Node(folder / "elasticsearch", data, name)
 
 
-@contextmanager
-def running_node(data: Path) -> Iterator[str]:
-    """The URL of a node for the whole test run."""
-    if url := found.around("BANKASSIST_TEST_ELASTICSEARCH"):
+def own() -> str | None:
+    """The URL of a developer's own node, which no test may kill."""
+    url = found.around("BANKASSIST_TEST_ELASTICSEARCH")
+    if url:
         found.note_used(found.ELASTICSEARCH, f"{version(url)}, BANKASSIST_TEST_ELASTICSEARCH")
-        yield url
-        return
+    return url
+
+
+@contextmanager
+def running_node(data: Path, cache: Path) -> Iterator[Node]:
+    """A node of the kit for the whole test run.
+
+    Args:
+        cache: a file for Java's class archive, which makes later starts faster.
+    """
     node = new_node(data)
-    node.start("--heap", "384m")
+    node.options = ("--heap", "384m", "--cache", str(cache))
+    node.start()
     found.note_used(found.ELASTICSEARCH, f"{version(node.url)}, from the kit")
     try:
-        yield node.url
+        yield node
     finally:
         node.stop()
 

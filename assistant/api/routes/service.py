@@ -46,7 +46,8 @@ def _catalogue(request: Request) -> str:
 
 
 def _index(request: Request) -> str:
-    return f"at change {application(request).parts.index.refresh()}"
+    index = application(request).parts.index
+    return "; ".join(part for part in (f"at change {index.refresh()}", index.trouble) if part)
 
 
 def _generator(request: Request) -> str:

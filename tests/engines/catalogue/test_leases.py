@@ -40,3 +40,14 @@ def test_a_lease_that_ran_out_gives_way_and_its_old_holder_takes_nothing_back(ca
     with catalogue.leases.hold("index", 600) as mine:
         assert not mine  # the outer one, which had run out, left the inner one's alone
     inner.__exit__(None, None, None)
+
+
+def test_a_lease_may_be_kept_longer_by_its_own_process_only_under_its_name(catalogue: Catalogue) -> None:
+    with catalogue.leases.hold("index", -1) as mine:
+        assert mine
+        catalogue.leases.renew("another", 600)
+        catalogue.leases.renew("index", 600)
+        with catalogue.leases.hold("index", 600) as late:
+            assert not late
+    with catalogue.leases.hold("index", 600) as free:
+        assert free

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.ports import Filter, Hit, Legs
+from core.ports import Filter, Hit, Index, Legs
 from core.text.tokens import index_tokens
 from core.types import Chunk
 from engines.catalogue import Catalogue
@@ -41,7 +41,7 @@ def open_index(catalogue: Catalogue, folder: Path, embedder: str = EMBEDDER) -> 
     return index
 
 
-def search(index: LocalIndex, vector: Sequence[float] | None, words: str, groups: frozenset[str] = STAFF, as_of: date = FEBRUARY, depth: int = 10) -> Legs:
+def search(index: Index, vector: Sequence[float] | None, words: str, groups: frozenset[str] = STAFF, as_of: date = FEBRUARY, depth: int = 10) -> Legs:
     return index.search(None if vector is None else np.array(vector, np.float32), index_tokens(words), Filter(groups, as_of), depth)
 
 

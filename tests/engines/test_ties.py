@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.ports import Hit
-from engines.local_index.ties import with_ties
+from engines.ties import with_ties
 
 
 @pytest.mark.parametrize(

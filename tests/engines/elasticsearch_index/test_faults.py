@@ -1,0 +1,174 @@
+"""A node that is slow, killed and started again; and a cluster of three that loses each of its nodes in turn."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from core.errors import IndexUnavailable
+from core.ports import Filter
+from core.settings import Elasticsearch
+from engines.catalogue import Catalogue
+from engines.elasticsearch_index import bulk
+from engines.elasticsearch_index.index import ElasticsearchIndex
+from engines.fallback_index import FallbackIndex
+from engines.local_index.index import LocalIndex
+from tests.engines.conftest import EMBEDDER
+from tests.engines.indexes import cluster_settings
+from tests.engines.local_index.bank import FEBRUARY, STAFF, put, search, texts
+from tests.servers.elasticsearch import Node, new_node
+
+
+def test_a_node_that_answers_nothing_is_given_up_at_the_deadline_and_then_left_alone_and_the_local_index_takes_its_place_where_it_may(
+    catalogue: Catalogue, settings: Elasticsearch, elasticsearch_node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(catalogue, "a", "fee", (1, 0))
+    hasty = settings.model_copy(update={"search_seconds": 0.5, "breaker_failures": 2, "breaker_seconds": 0.01})
+    alone = ElasticsearchIndex.open(hasty.model_copy(update={"breaker_seconds": 3600}), catalogue, EMBEDDER, 2)
+    both = FallbackIndex(lambda: ElasticsearchIndex.open(hasty, catalogue, EMBEDDER, 2), LocalIndex(catalogue, tmp_path / "index", EMBEDDER, 2))
+    assert (search(both, (1, 0), "fee").fallback, both.trouble) == (False, "")
+    elasticsearch_node.freeze()
+    try:
+        for _ in range(2):
+            with pytest.raises(IndexUnavailable, match=r"did not answer within 0\.5 s"):
+                search(alone, (1, 0), "fee")
+        with pytest.raises(IndexUnavailable, match="is left alone for a moment"):
+            search(alone, (1, 0), "fee")
+        put(catalogue, "b", "new fee", (0, 1))
+        for _ in range(2):
+            assert both.refresh() == 2
+            found = search(both, (1, 0), "fee")
+            assert (found.fallback, sorted(texts(catalogue, found.word))) == (True, ["fee", "new fee"])
+        assert both.trouble.startswith("the local index answers: Elasticsearch at ")
+        late = FallbackIndex(lambda: ElasticsearchIndex.open(hasty, catalogue, EMBEDDER, 2), LocalIndex(catalogue, tmp_path / "late", EMBEDDER, 2))
+        late.refresh()
+        assert search(late, (1, 0), "fee").fallback
+    finally:
+        elasticsearch_node.thaw()
+    monkeypatch.setattr("engines.fallback_index._OPEN_AGAIN_SECONDS", 0)
+    for index in (both, late):
+        while search(index, (1, 0), "fee").fallback:  # until the breaker lets one try
+            assert index.refresh() == 2
+        assert (len(search(index, (1, 0), "fee").word), index.trouble) == (2, "")
+        index.close()
+    alone.close()
+
+
+def test_a_node_killed_in_the_middle_of_a_load_loses_nothing_that_it_acknowledged_and_nothing_is_there_twice(
+    catalogue: Catalogue, settings: Elasticsearch, elasticsearch_node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engines.elasticsearch_index.index.STEP", 20)
+    index = ElasticsearchIndex.open(settings, catalogue, EMBEDDER, 2)
+    for number in range(60):
+        put(catalogue, f"document-{number}", f"fee {number}", (1, 0))
+    writes, real = 0, bulk.write
+
+    def killed_in_between(*arguments: Any) -> dict[str, str]:
+        nonlocal writes
+        writes += 1
+        if writes == 3:  # between the second step's documents and its number: some are there, and none says so
+            elasticsearch_node.kill()
+        return real(*arguments)
+
+    monkeypatch.setattr("engines.elasticsearch_index.index.write", killed_in_between)
+    with pytest.raises(IndexUnavailable):
+        index.snapshot()
+    acknowledged = index.sequence
+    with pytest.raises(IndexUnavailable, match="cannot be reached"):
+        search(index, (1, 0), "fee")
+    elasticsearch_node.start()
+    again = ElasticsearchIndex.open(settings, catalogue, EMBEDDER, 2)
+    assert again.sequence == 60 > acknowledged >= 20
+    entries = list(catalogue.documents.index_entries(EMBEDDER))
+    assert (again.chunk_ids(), again.count(), dict(again.differences(entries))) == ([entry.chunk_id for entry in entries], 60, {})
+    assert len({hit.chunk_id for hit in search(again, (1, 0), "fee", depth=100).vector}) == 60
+    assert index.refresh() == 60  # the process that saw it go goes on as well
+    assert len(search(index, (1, 0), "fee", depth=100).word) == 60
+    again.close()
+    index.close()
+
+
+@pytest.fixture
+def three(tmp_path: Path, java_classes: Path) -> Iterator[list[Node]]:
+    """Nodes of one cluster."""
+    nodes = [new_node(tmp_path / name, name) for name in ("n1", "n2", "n3")]
+    for node in nodes:
+        node.options = ("--heap", "256m", "--cache", str(java_classes))
+    with ExitStack() as stack:
+        nodes[0].start()
+        stack.callback(nodes[0].kill)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda node: node.start("--seed", nodes[0].transport), nodes[1:]))
+        for node in nodes[1:]:
+            stack.callback(node.kill)
+        yield nodes
+
+
+def test_three_nodes_lose_any_one_and_neither_searches_nor_writes_fail(three: list[Node], catalogue: Catalogue) -> None:
+    settings = cluster_settings(three[0].url, replicas=1, hosts=tuple(node.url for node in three), search_seconds=10)
+    index = ElasticsearchIndex.open(settings, catalogue, EMBEDDER, 2)
+    written, searched, failures = 0, 0, []
+    stop = threading.Event()
+
+    def write() -> None:
+        nonlocal written
+        while not stop.is_set():
+            put(catalogue, f"document-{written}", f"fee {written}", (1, 0))
+            written += 1
+            try:
+                index.snapshot()
+            except IndexUnavailable as error:
+                failures.append(error.message)
+
+    def read() -> None:
+        nonlocal searched
+        while not stop.is_set():
+            before = index.sequence
+            try:
+                found = index.search(None, ["fee"], Filter(STAFF, FEBRUARY), 1000)
+            except IndexUnavailable as error:
+                failures.append(error.message)
+                continue
+            if len(found.word) < before:
+                failures.append(f"{len(found.word)} found, {before} acknowledged before")
+            searched += 1
+
+    def more_of_both() -> None:
+        until = (written + 5, searched + 5)
+        while (written, searched) < until and not failures:
+            stop.wait(0.01)
+
+    threads = [threading.Thread(target=write), threading.Thread(target=read)]
+    for thread in threads:
+        thread.start()
+    try:
+        for lost in three:
+            wait_for(next(node for node in three if node is not lost), "green")
+            more_of_both()
+            lost.kill()
+            more_of_both()
+            if lost is not three[-1]:
+                lost.start("--seed", next(node for node in three if node is not lost).transport)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert failures == []
+    index.snapshot()
+    entries = list(catalogue.documents.index_entries(EMBEDDER))
+    assert (len(entries), index.chunk_ids()) == (written, [entry.chunk_id for entry in entries])
+    assert dict(index.differences(entries)) == {}
+    index.close()
+
+
+def wait_for(node: Node, health: str) -> None:
+    """Until the cluster says so, or a minute is over."""
+    answer = httpx.get(f"{node.url}/_cluster/health?wait_for_status={health}&wait_for_no_relocating_shards=true&timeout=60s", timeout=70)
+    assert answer.json()["status"] == health, answer.text
