@@ -131,6 +131,10 @@ class Router:
             raise Conflict(f"{self._misfit(info)}; name one that was trained on this model, or `base`", code="adapter_wrong_base", param="adapter")
         return info.ref
 
+    def usable(self, principal: Principal) -> list[AdapterInfo]:
+        """All versions that :meth:`named` gives this caller."""
+        return [info for info in self.registry.all() if self._allowed(info.ref.name, principal) and self._fits(info)]
+
     def _allowed(self, name: str, principal: Principal) -> bool:
         return name in self.tasks and bool(principal.readable & set(self.tasks[name].groups))
 

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from assistant.api import problems
 from assistant.api.body_limit import BodyLimit
 from assistant.api.metrics import Measured, Metrics
-from assistant.api.routes import adapters, answers, console, documents, service
+from assistant.api.routes import adapters, answers, console, documents, openai_chat, openai_embeddings, openai_models, service
 from assistant.api.security import UploadsNeedAKey
 from assistant.api.state import ServiceState
 from assistant.api.tracing import Tracing
@@ -35,7 +35,7 @@ def create_app(application: Application) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.service = shared
-    for module in (answers, documents, adapters, service):
+    for module in (answers, openai_chat, openai_embeddings, openai_models, documents, adapters, service):
         app.include_router(module.router)
     app.include_router(console.router())
     problems.install(app)
