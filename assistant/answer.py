@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adapters.tasks import Task
+from assistant.asked import source_text
 from assistant.audit import AuditTrail
-from assistant.ground import Checker, SentenceChecker, citations, says_not_found
+from assistant.ground import Checker, SentenceChecker, citations, numbers_check, says_not_found
+from assistant.policy import Policy
 from assistant.rating import RATINGS, RatingChecker, before_rating, structured
 from assistant.refusals import Refusal, refusal_text
 from assistant.retrieve import Retriever
 from assistant.route import AUTO, Router
-from core.errors import BadInput, CallerLeft, Overloaded, TooLate
+from core.errors import BadInput, CallerLeft, NotAllowed, Overloaded, TooLate
 from core.place import Place
 from core.ports import GenerationOptions, Generator, Sources, Token, TokenLogprob
-from core.prompts import Prompt, PromptPassage, heading_of, render
+from core.prompts import Prompt, PromptPassage, heading_of, in_schema, render
 from core.settings import Generation, Routing
 from core.text.language import language_of
+from core.text.numbers import quantities, unsupported
 from core.text.sentences import sentences
 from core.types import Answer, AnswerKind, AnswerStatus, Draft, Found, Grounding, Passage, Query, Route, Sentence
 
@@ -31,7 +36,8 @@ LONGEST = GenerationOptions(1024)
 @dataclass(frozen=True, slots=True)
 class Request:
     """A question and how it is to be answered. ``passages`` given by the caller take the place of retrieval. Of the options, caller and permissions are
-    those of the query, and the settings say how long an answer may be. ``place`` in the generator's queue is one that its caller holds already."""
+    those of the query, and the settings say how long an answer may be. ``system`` is what a text without passages is to be written by; the bank's own
+    words stand there else. ``place`` in the generator's queue is one that its caller holds already."""
 
     query: Query
     adapter: str = AUTO
@@ -39,6 +45,7 @@ class Request:
     top_k: int = 5
     passages: tuple[Passage, ...] | None = None
     options: GenerationOptions = LONGEST
+    system: str = ""
     place: Place | None = None
 
 
@@ -52,8 +59,8 @@ class Generated:
     logprobs: tuple[TokenLogprob, ...]
 
 
-#: what happens while an answer is made, in this order: the route, the passages, each sentence that passed, the answer
-Event = Route | Found | Sentence | Answer
+#: what happens while an answer is made, in this order: the route, the passages, each sentence that passed (or each token of a JSON document), the answer
+Event = Route | Found | Sentence | Token | Answer
 
 
 @dataclass
@@ -83,6 +90,7 @@ class Assistant:
     routing: Routing
     generation: Generation
     sequence: Callable[[], int]
+    policy: Policy
 
     def answer(self, request: Request, cancelled: threading.Event | None = None) -> Answer:
         """The answer document; see :meth:`events`."""
@@ -92,6 +100,8 @@ class Assistant:
 
     def events(self, request: Request, cancelled: threading.Event | None = None) -> Iterator[Event]:
         """Answer step by step. Setting ``cancelled``, or closing the iterator, stops the work and records that it was broken off.
+
+        With a schema the answer is a JSON document that the model wrote from the passages; nothing but its form was enforced, so that it is ``unchecked``.
 
         Raises:
             CallerLeft: ``cancelled`` was set.
@@ -106,11 +116,16 @@ class Assistant:
         if cancelled is not None and cancelled.is_set():
             raise CallerLeft("the caller left")
         with request.place or self.generator.admit() as place:
-            route = self._route(request)
+            blocked = self.policy.blocks(query.text)
+            route = Route(None, None, 1.0, "the bank's policy") if blocked else self._route(request)
             moment = clock.mark("route", clock.started)
             yield route
             audit_id = self.audit.new_id()
-            if route.task is None and request.adapter == AUTO and self.routing.abstain == "hand_off":
+            if blocked:
+                self.audit.started(audit_id, query, route, (), self.sequence())
+                yield self._finish(request, route, audit_id, clock, _Outcome(refusal=Refusal.POLICY))
+                return
+            if route.task is None and request.adapter == AUTO and request.options.schema is None and self.routing.abstain == "hand_off":
                 self.audit.started(audit_id, query, route, (), self.sequence())
                 yield self._finish(request, route, audit_id, clock, _Outcome(refusal=Refusal.HANDED_OFF))
                 return
@@ -125,10 +140,13 @@ class Assistant:
                 yield self._finish(request, route, audit_id, clock, _Outcome(refusal=Refusal.NO_EVIDENCE), index_fallback=fallback)
                 return
             task = self.tasks.get(route.task or "")
-            prompt = render(query.text, prompt_passages(passages), task.instruction if task else "", query.history)
+            schema = request.options.schema
+            instruction = in_schema(schema) if schema is not None else task.instruction if task else ""
+            prompt = render(query.text, prompt_passages(passages), instruction, query.history)
             self.audit.started(audit_id, query, route, passages, self.sequence(), prompt, self._options(request))
             with self.audit.telling_the_end(audit_id, query):
-                yield from self._written(request, route, task, prompt, passages, audit_id, clock, moment, cancelled, place, index_fallback=fallback)
+                written = self._document if schema is not None else self._written
+                yield from written(request, route, task, prompt, passages, audit_id, clock, moment, cancelled, place, index_fallback=fallback)
 
     def generate(self, request: Request, cancelled: threading.Event | None = None) -> Generated:
         """What the adapter writes for the question alone; see :meth:`writing`."""
@@ -136,19 +154,27 @@ class Assistant:
         assert isinstance(last, Generated)
         return last
 
-    def writing(self, request: Request, cancelled: threading.Event | None = None) -> Iterator[Token | Generated]:
-        """What the adapter writes for the question alone, as it is written: no passages, no instruction, no checks. Recorded like an answer. Raises like
-        :meth:`events`, but a text that was begun ends at the deadline."""
+    def writing(self, request: Request, cancelled: threading.Event | None = None) -> Iterator[Route | Token | Generated]:
+        """What the adapter writes for the question and what was said before it, as it is written: no passages, no instruction, no checks. Recorded like an
+        answer. The route comes first, as soon as the model has taken the request. Raises like :meth:`events`, but a text that was begun ends at the deadline.
+
+        Raises:
+            NotAllowed: the bank's policy blocks the question.
+        """
         query = request.query
+        if self.policy.blocks(query.text):
+            raise NotAllowed("the bank's policy blocks this (policy.blocked)", code="policy")
         with request.place or self.generator.admit() as place:
             route = self.router.route(query.text, query.principal, request.adapter)
             audit_id = self.audit.new_id()
-            prompt = render(query.text, (), "")
+            prompt = render(query.text, (), "", query.history, request.system)
             options = self._options(request)
             self.audit.started(audit_id, query, route, (), self.sequence(), prompt, options)
             with self.audit.telling_the_end(audit_id, query):
                 logprobs: list[TokenLogprob] = []
-                for event in self.generator.generate(prompt, route.adapter, options, cancelled, place):
+                events = self.generator.generate(prompt, route.adapter, options, cancelled, place)
+                yield route
+                for event in events:
                     if isinstance(event, Draft):
                         self.audit.generated(audit_id, query, event)
                         yield Generated(route, event, audit_id, tuple(logprobs))
@@ -157,8 +183,11 @@ class Assistant:
                         yield event
 
     def _route(self, request: Request) -> Route:
-        """Where the router abstains and passages are read, the nearest task if the settings say so."""
+        """Where the router abstains and passages are read, the nearest task if the settings say so. Adapters write what they were trained on: for a JSON
+        document one must be named."""
         principal = request.query.principal
+        if request.options.schema is not None and request.adapter == AUTO:
+            return Route(None, None, 1.0, "a JSON document was asked for, and no adapter was trained on such")
         route = self.router.route(request.query.text, principal, request.adapter)
         abstained = route.task is None and request.adapter == AUTO
         reads = request.use_rag or request.passages is not None
@@ -257,6 +286,41 @@ class Assistant:
             outcome = _Outcome(checked, drops, draft, refusal=Refusal.WITHDRAWN)
         yield self._finish(request, route, audit_id, clock, outcome, passages, index_fallback=index_fallback)
 
+    def _document(
+        self,
+        request: Request,
+        route: Route,
+        _task: Task | None,
+        prompt: Prompt,
+        passages: Sequence[Passage],
+        audit_id: str,
+        clock: _Clock,
+        moment: float,
+        cancelled: threading.Event | None,
+        place: Place,
+        *,
+        index_fallback: bool,
+    ) -> Iterator[Event]:
+        """Generate a JSON document. Its numbers are looked for in passages and question, and what was found is told; nothing is held back for it."""
+        draft: Draft | None = None
+        for event in self.generator.generate(prompt, route.adapter, self._options(request), cancelled, place):
+            if isinstance(event, Draft):
+                draft = event
+            else:
+                yield event
+        assert draft is not None
+        if draft.finish_reason == "deadline":
+            raise TooLate("the document was not complete when its time was over; allow more time, or ask for a shorter one")
+        clock.mark("generate", moment)
+        sources = [*map(source_text, passages), *(turn.content for turn in request.query.history), request.query.text]
+        wrong = unsupported(draft.text, sources)
+        written = Sentence(draft.text, (), (numbers_check(draft.text, wrong),), len(quantities(draft.text)), len(wrong))
+        outcome = _Outcome([written], draft=draft, grounded=False, structured=_object(draft.text), observed=True)
+        read = {passage.chunk_id for passage in passages}  # any of them may have gone into it
+        if request.passages is None and not self.retriever.readable(request.query, read):
+            outcome = _Outcome(draft=draft, refusal=Refusal.WITHDRAWN)
+        yield self._finish(request, route, audit_id, clock, outcome, passages, index_fallback=index_fallback)
+
     def _readable(self, request: Request, kept: Sequence[Sentence], passages: Sequence[Passage]) -> bool:
         """Whether the asker may still read what the sentences cite: it may have been withdrawn since it was found."""
         cited = {passages[number - 1].chunk_id for sentence in kept for number in sentence.citations}
@@ -321,14 +385,28 @@ class Assistant:
                 len(outcome.checked) - len(kept),
             ),
             as_of=request.query.as_of,
-            usage={"prompt_tokens": draft.prompt_tokens if draft else 0, "completion_tokens": draft.completion_tokens if draft else 0},
+            usage={
+                "prompt_tokens": draft.prompt_tokens if draft else 0,
+                "completion_tokens": draft.completion_tokens if draft else 0,
+                "cached_tokens": draft.cached_tokens if draft else 0,
+            },
             timings=clock.all,
             audit_id=audit_id,
             status=status,
             index_fallback=index_fallback,
+            finish_reason="length" if draft and draft.finish_reason == "length" else "stop",
         )
         self.audit.finished(audit_id, request.query, answer)
         return answer
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    """The JSON object that a text is; None for another value, and for one that is cut off."""
+    with suppress(ValueError):
+        value = json.loads(text)
+        if isinstance(value, dict):
+            return value
+    return None
 
 
 @dataclass
@@ -341,10 +419,14 @@ class _Outcome:
     grounded: bool = True
     refusal: Refusal | None = None
     structured: dict[str, Any] | None = None
+    observed: bool = False  # checks say what they found and hold nothing back
     kept: list[Sentence] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.refusal is not None:
+            return
+        if self.observed:
+            self.kept = list(self.checked)
             return
         passed = [sentence for sentence in self.checked if sentence.passed]
         if not self.checked:

@@ -48,6 +48,7 @@ class AuditTrail:
             "prompt_digest": _digest(asdict(prompt)) if prompt else None,
             "options": _options(options) if options else None,
             "index_sequence": sequence,
+            **({"repeated": True} if query.repeated else {}),
             **self.fixed,
         }
         self.audit.record(audit_id, "answer.started", query.principal.name, body)
@@ -123,7 +124,14 @@ def _route(route: Route) -> dict[str, Any]:
 def _options(options: GenerationOptions) -> dict[str, Any]:
     """What decides which words are written."""
     schema = _digest(options.schema) if options.schema is not None else None
-    return {"max_tokens": options.max_tokens, "temperature": options.temperature, "seed": options.seed, "stop": list(options.stop), "schema_digest": schema}
+    return {
+        "max_tokens": options.max_tokens,
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        "seed": options.seed,
+        "stop": list(options.stop),
+        "schema_digest": schema,
+    }
 
 
 def _passages(passages: Sequence[Passage]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from adapters.tasks import load_tasks, outside_examples
 from assistant.answer import Assistant
 from assistant.audit import AuditTrail, settings_digest
 from assistant.evidence import EvidenceJudge
+from assistant.policy import Policy
 from assistant.retrieve import Retriever
 from assistant.route import OUTSIDE, RouteModel, Router, fit
 from core.errors import SettingsError
@@ -129,4 +130,5 @@ def _assistant(settings: Settings, parts: Parts, models: LoadedModels) -> Assist
         routing=settings.routing,
         generation=settings.generation,
         sequence=lambda: parts.index.sequence,
+        policy=Policy(settings.policy.blocked),
     )

@@ -63,6 +63,18 @@ def checked_history(turns: Sequence[Turn], limit: int) -> tuple[Turn, ...]:
     return tuple(turns)
 
 
+def recent(turns: Sequence[Turn], limit: int) -> tuple[Turn, ...]:
+    """The newest turns that are within the limits of a history: callers that send all that was ever said are not refused for it."""
+    kept: list[Turn] = []
+    left = 2 * limit
+    for turn in reversed(turns[-MAX_TURNS:]):
+        left -= len(turn.content)
+        if left < 0:
+            break
+        kept.append(turn)
+    return tuple(reversed(kept))
+
+
 def _length(turns: Sequence[Turn]) -> int:
     return sum(len(turn.content) for turn in turns)
 

@@ -14,6 +14,7 @@ class Refusal(StrEnum):
     UNSUPPORTED = "unsupported"
     WITHDRAWN = "withdrawn"
     HANDED_OFF = "low_confidence"
+    POLICY = "policy"
 
 
 _TEXTS: Mapping[Refusal, Mapping[Language, str]] = {
@@ -22,6 +23,7 @@ _TEXTS: Mapping[Refusal, Mapping[Language, str]] = {
     Refusal.UNSUPPORTED: {"en": "No answer was found that the documents fully support.", "zh": "没有得到文件能够完全支持的答案。"},
     Refusal.WITHDRAWN: {"en": "A document that the answer rested on was withdrawn or changed meanwhile.", "zh": "答案所依据的文件刚刚被撤回或更改。"},
     Refusal.HANDED_OFF: {"en": "A colleague will answer this.", "zh": "这个问题将由工作人员为您解答。"},
+    Refusal.POLICY: {"en": "The bank does not answer questions about this here.", "zh": "本行不在此回答这类问题。"},
 }
 
 

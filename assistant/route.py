@@ -161,6 +161,10 @@ class Router:
         if not self._fits(info):
             raise SettingsError(f"adapters.aliases: {alias} cannot be used: {self._misfit(info)}", param="adapters.aliases")
 
+    def usable(self, principal: Principal) -> list[AdapterInfo]:
+        """All versions that :meth:`named` gives this caller."""
+        return [info for info in self.registry.all() if self._allowed(info.ref.name, principal) and self._fits(info)]
+
     def _allowed(self, name: str, principal: Principal) -> bool:
         return name in self.tasks and bool(principal.readable & set(self.tasks[name].groups))
 

@@ -27,6 +27,10 @@ from core.settings import Service
 
 log = logging.getLogger(__name__)
 
+#: What uvicorn says of every request of a JDK client, which offers HTTP/2 as long as nobody takes it up; and of a stream that breaks off, as it must after
+#: an error: clients take a body that ends for a whole answer.
+_AS_MEANT = ("Unsupported upgrade request.", "No supported WebSocket library detected.", "ASGI callable returned without completing response.")
+
 #: JDK clients keep idle connections for minutes and are not told when they close
 KEEP_ALIVE_SECONDS = 330
 STOP_SECONDS = 30
@@ -46,6 +50,7 @@ def serve(application: Application, sockets: Sequence[socket.socket], config: Pa
         Unavailable: somebody else listens on the port since it was bound.
     """
     settings = application.settings.service
+    logging.getLogger("uvicorn.error").addFilter(lambda record: not record.getMessage().startswith(_AS_MEANT))
     server = _Server(
         uvicorn.Config(
             create_app(application),

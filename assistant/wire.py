@@ -101,6 +101,7 @@ class GenerateRequest(_In):
     max_tokens: int = Field(192, ge=1, le=1024)
     seed: int = Field(0, ge=-(2**63), le=2**63 - 1)
     temperature: float = Field(0, ge=0, le=2, allow_inf_nan=False, description="0 always takes the likeliest token")
+    top_p: float = Field(1, gt=0, le=1, description="above temperature 0 only the likeliest tokens that have this probability together")
     stop: Stops = Field(default_factory=list, max_length=4, description="the text ends before the first of these strings")
     response_format: ResponseFormatIn = Field(ResponseFormatIn(type="text"), description="not with passages")
     logprobs: bool = Field(False, description="log-probabilities of the tokens; not with passages")
@@ -369,7 +370,7 @@ def generate_out(audit_id: str, route: Route, draft: Draft, logprobs: Sequence[T
         adapter=route.adapter.name if route.adapter else "base",
         version=route.adapter.version if route.adapter else None,
         finish_reason=draft.finish_reason,
-        logprobs=_logprobs_out(logprobs),
+        logprobs=None if logprobs is None else logprobs_out(logprobs),
         usage=usage_out(draft.prompt_tokens, draft.completion_tokens),
         audit_id=audit_id,
         status="unchecked",
@@ -377,12 +378,10 @@ def generate_out(audit_id: str, route: Route, draft: Draft, logprobs: Sequence[T
 
 
 def token_out(token: Token, *, with_logprobs: bool) -> TokenOut:
-    return TokenOut(text=token.text, logprobs=_logprobs_out(token.logprobs if with_logprobs else None))
+    return TokenOut(text=token.text, logprobs=logprobs_out(token.logprobs) if with_logprobs else None)
 
 
-def _logprobs_out(tokens: Sequence[TokenLogprob] | None) -> LogprobsOut | None:
-    if tokens is None:
-        return None
+def logprobs_out(tokens: Sequence[TokenLogprob]) -> LogprobsOut:
     return LogprobsOut(
         content=[TokenLogprobOut(**_token(one), top_logprobs=[AlternativeTokenOut(**_token(other)) for other in one.alternatives]) for one in tokens]
     )

@@ -91,7 +91,8 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class GenerationOptions:
-    """Greedy when ``temperature`` is 0.
+    """Greedy when ``temperature`` is 0. Else a token is drawn from the likeliest ones that have the probability ``top_p`` together (nucleus sampling, Holtzman
+    et al., arXiv 1904.09751).
 
     Callers with many requests do not hold up others: ``caller`` says whose it is. A lower ``priority`` goes first. What was read for one set of
     ``permissions`` is never used for another. Text from the first of the ``stop`` strings on is left out. With ``sources`` only their numbers and
@@ -110,6 +111,7 @@ class GenerationOptions:
     sources: Sources | None = None
     schema: Mapping[str, Any] | None = None
     logprobs: int | None = None
+    top_p: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

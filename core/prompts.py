@@ -8,8 +8,10 @@ and it learns from fewer questions with it (docs/decisions/0005 has the figures)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from core.types import Turn
 
@@ -57,9 +59,14 @@ def render_passages(passages: Sequence[PromptPassage]) -> str:
     return "\n\n".join(f"[{number}] {passage.heading}\n{passage.text}" for number, passage in enumerate(passages, start=1))
 
 
-def render(question: str, passages: Sequence[PromptPassage], instruction: str, history: Sequence[Turn] = ()) -> Prompt:
-    """The prompt of a question with passages. Without passages it is a plain question to the model."""
+def in_schema(schema: Mapping[str, Any]) -> str:
+    """The instruction in the place of a task's where a JSON document is asked for: the model is held to the schema anyhow, and here sees where it leads."""
+    return f"Answer with a short JSON document of this schema: {json.dumps(schema, ensure_ascii=False)}"
+
+
+def render(question: str, passages: Sequence[PromptPassage], instruction: str, history: Sequence[Turn] = (), system: str = "") -> Prompt:
+    """The prompt of a question with passages. Without passages it is a plain question to the model; only there a ``system`` text takes the place of ours."""
     earlier = "".join(f"{'Asked before' if turn.role == 'user' else 'Answered before'}: {turn.content}\n" for turn in history)
     if not passages:
-        return Prompt(PLAIN_SYSTEM, f"{earlier}{question}", "")
+        return Prompt(system or PLAIN_SYSTEM, f"{earlier}{question}", "")
     return Prompt(SYSTEM, f"{render_passages(passages)}\n\n{earlier}Question: {question}", f"\n{instruction}" if instruction else "", f"{question}\n")

@@ -160,6 +160,12 @@ class Adapters(Section):
     )
 
 
+class Policy(Section):
+    blocked: tuple[Annotated[str, Field(pattern=r"\S")], ...] = Field(
+        (), description="words and phrases, English or Chinese; a question with one of them is refused before anything is looked for"
+    )
+
+
 class Ingest(Section):
     max_file_mb: Positive = Field(50, description="largest file")
     max_pages: Positive = Field(2000, description="most pages of a PDF")
@@ -196,6 +202,7 @@ class Settings(BaseSettings):
     generation: Generation = Generation()
     routing: Routing = Routing()
     adapters: Adapters = Adapters()
+    policy: Policy = Policy()
     ingest: Ingest = Ingest()
     service: Service = Service()
 

@@ -81,10 +81,13 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Query:
+    """``repeated``: the caller says that it sent this before and got no answer."""
+
     text: str
     principal: Principal
     as_of: date
     history: tuple[Turn, ...] = ()
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +153,14 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The text that the model generated, with token counts. It ended by itself or at a stop string, at the most tokens, or when its time was over."""
+    """The text that the model generated, with token counts. It ended by itself or at a stop string, at the most tokens, or when its time was over. So many
+    tokens of the prompt as are ``cached`` had been read before."""
 
     text: str
     prompt_tokens: int
     completion_tokens: int
     finish_reason: Literal["stop", "length", "deadline"]
+    cached_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +223,7 @@ class Grounding:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What leaves."""
+    """What leaves. ``finish_reason`` is the draft's: an answer that was cut at the most tokens may lack what the documents say besides."""
 
     id: str
     kind: AnswerKind
@@ -235,6 +240,7 @@ class Answer:
     audit_id: str
     status: AnswerStatus
     index_fallback: bool = False
+    finish_reason: Literal["stop", "length"] = "stop"
 
 
 class JobState(StrEnum):

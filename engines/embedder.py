@@ -62,6 +62,16 @@ class SentenceEmbedder:
     def name(self) -> str:
         return self._folder.name
 
+    @property
+    def most_tokens(self) -> int:
+        """What is longer is cut off by the model."""
+        return int(self._model.max_seq_length)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, with those that the model puts around it."""
+        tokens = partial(self._model.tokenizer, truncation=False, verbose=False)
+        return [len(ids) for ids in self._thread.submit(tokens, list(texts)).result()["input_ids"]]
+
     def embed_passages(self, texts: Sequence[str], progress: Callable[[int], None] = lambda _: None) -> Vectors:
         """Shape (texts, dimension). ``progress`` is called with the number of texts done."""
         # longest first, so that a batch holds texts of one length and little is padded

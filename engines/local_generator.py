@@ -236,7 +236,7 @@ class LocalGenerator:
             reason = "deadline"
         if (text := stream.rest()) or unsaid:
             yield Token(text, tuple(unsaid))
-        yield Draft(stream.text, read, written, reason)
+        yield Draft(stream.text, read, written, reason, request.cached_tokens)
 
     def _logprob(self, token: int, logprob: float, alternatives: Sequence[tuple[int, float]] = ()) -> TokenLogprob:
         return TokenLogprob(self._grammar.content(token), logprob, tuple(self._logprob(*one) for one in alternatives))

@@ -22,6 +22,11 @@ class HashedEmbedder:
     def __init__(self, languages: frozenset[Language] = frozenset({"en", "zh"})) -> None:
         self.languages = languages
 
+    most_tokens = 512
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(index_tokens(text)) + 2 for text in texts]
+
     def embed_passages(self, texts: Sequence[str], progress: Callable[[int], None] = lambda _: None) -> Vectors:
         progress(len(texts))
         return self.embed_queries(texts)

@@ -12,7 +12,7 @@ from assistant.api.body_limit import BodyLimit
 from assistant.api.full import HoldAPlace
 from assistant.api.leaving import Leaving
 from assistant.api.metrics import Measured, Metrics
-from assistant.api.routes import adapters, answers, console, documents, service
+from assistant.api.routes import adapters, answers, console, documents, openai_chat, openai_embeddings, openai_models, service
 from assistant.api.security import UploadsNeedAKey
 from assistant.api.state import ServiceState
 from assistant.api.tracing import Tracing
@@ -37,7 +37,7 @@ def create_app(application: Application) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.service = shared
-    for module in (answers, documents, adapters, service):
+    for module in (answers, openai_chat, openai_embeddings, openai_models, documents, adapters, service):
         app.include_router(module.router)
     app.include_router(console.router())
     problems.install(app)

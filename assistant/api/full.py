@@ -12,7 +12,7 @@ from core.errors import BankassistError
 from core.place import Place
 
 #: what waits for the model
-PATHS = frozenset({"/v1/answers", "/v1/generate"})
+PATHS = frozenset({"/v1/answers", "/v1/generate", "/v1/chat/completions"})
 _PLACE = "bankassist.place"
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import anyio
 from fastapi import Request
 
+from assistant.api.idempotency import Replies
 from assistant.api.metrics import Metrics
 from assistant.bootstrap import Application
+
+_EMBEDDING = 16
 
 
 @dataclass
@@ -18,8 +22,14 @@ class ServiceState:
     stopping: bool = False
     #: more threads than may wait for the model or have it write, so that the queue itself is what refuses
     threads: anyio.CapacityLimiter = field(init=False)
+    #: requests for embeddings: those beyond are refused, since questions need the embedder too
+    embedding: anyio.CapacityLimiter = field(init=False)
+    replies: Replies = field(init=False)
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def __post_init__(self) -> None:
+        self.embedding = anyio.CapacityLimiter(_EMBEDDING)
+        self.replies = Replies(self.application.parts.index.refresh)
         generation = self.application.settings.generation
         self.threads = anyio.CapacityLimiter(generation.queue + generation.batch + 16)
 

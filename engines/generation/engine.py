@@ -200,6 +200,7 @@ class Engine:
                 if one.read < place:
                     self._decoder.put(one.slot, one.read, block[:, known:])
                     self.prefixes.hit_tokens += place - one.read
+                    one.request.cached_tokens += place - one.read
                     one.read = place
             if one.read < end:
                 return
@@ -305,7 +306,7 @@ class Engine:
             request.events.put(self._label_sums(one, logits))
             return True
         allowed = logits if request.matcher is None else request.matcher.constrain(logits)
-        token = _choose(allowed, request.options.temperature, one.random)
+        token = _choose(allowed, request.options.temperature, request.options.top_p, one.random)
         if request.forced is not None:
             return _forced(one, request.forced, token)
         if token in self._end_tokens:
@@ -354,10 +355,19 @@ def _tell(request: Request, error: Exception) -> None:
     request.events.put(_told(error))
 
 
-def _choose(logits: torch.Tensor, temperature: float, random: torch.Generator) -> int:
+def _choose(logits: torch.Tensor, temperature: float, top_p: float, random: torch.Generator) -> int:
     if temperature < _GREEDY:
         return int(logits.argmax())
-    return int(torch.multinomial(torch.softmax((logits - logits.max()) / temperature, -1).cpu(), 1, generator=random))
+    shares = torch.softmax((logits - logits.max()) / temperature, -1).cpu()
+    if top_p < 1:
+        shares = _nucleus(shares, top_p)
+    return int(torch.multinomial(shares, 1, generator=random))
+
+
+def _nucleus(shares: torch.Tensor, top_p: float) -> torch.Tensor:
+    """The shares with those set to 0 that come behind the likeliest ones which have ``top_p`` together."""
+    best, order = shares.sort(descending=True, stable=True)
+    return shares.index_fill(0, order[best.cumsum(0) - best >= top_p], 0.0)
 
 
 def _scored(token: int, logits: torch.Tensor, count: int) -> Scored:

@@ -52,6 +52,7 @@ class Request:
     matcher: TokenMatcher | None = None
     forced: Sequence[int] | None = None
     events: SimpleQueue[Any] = field(default_factory=SimpleQueue)
+    cached_tokens: int = 0  # of the prompt, that need not be read; the engine's to count
     queued_at: float = 0.0  # with start_by the queue's to set
     start_by: float = math.inf
     closed: bool = False  # nobody reads the events any more

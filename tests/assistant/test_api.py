@@ -337,7 +337,7 @@ def test_what_is_said_of_the_text_reaches_the_model(service: Service) -> None:
         body = connection.exec_driver_sql("SELECT body FROM audit WHERE kind = 'answer.started' ORDER BY sequence LIMIT 1").scalar_one()
     recorded = json.loads(body)["options"]
     assert len(recorded.pop("schema_digest")) == 64
-    assert recorded == {"max_tokens": 20, "temperature": 0.7, "seed": 5, "stop": ["\n", "。"]}
+    assert recorded == {"max_tokens": 20, "temperature": 0.7, "top_p": 1.0, "seed": 5, "stop": ["\n", "。"]}
 
 
 @pytest.mark.parametrize(
@@ -374,19 +374,20 @@ def test_log_probabilities_have_openai_s_form(service: Service) -> None:
     assert service.staff.post("/v1/generate", HELLO).json()["logprobs"] is None
     stream = service.staff.post("/v1/generate", {**HELLO, "logprobs": True, "top_logprobs": 2, "stream": True})
     events = events_of(stream.text)
-    assert events[:2] == [
+    assert events[0][0] == "route"
+    assert events[1:3] == [
         ("token", {"text": "费 o", "logprobs": {"content": [first], "refusal": None}}),
         ("token", {"text": "k", "logprobs": {"content": [last], "refusal": None}}),
     ]
-    assert events[2][0] == "answer"
-    assert {name: value for name, value in events[2][1].items() if "id" not in name} == {name: value for name, value in found.items() if "id" not in name}
+    assert events[3][0] == "answer"
+    assert {name: value for name, value in events[3][1].items() if "id" not in name} == {name: value for name, value in found.items() if "id" not in name}
 
 
 def test_a_streamed_answer_to_given_passages_is_that_of_answers(service: Service) -> None:
     service.generator.write = lambda prompt, adapter: " HKD 600 [1]"
     body = {"input": "What is the fee?", "adapter_id": "customer-service", "passages": [{"text": "The fee is HKD 600."}], "stream": True}
     assert [name for name, _ in events_of(service.staff.post("/v1/generate", body).text)] == ["route", "passages", "sentence", "answer"]
-    assert events_of(service.staff.post("/v1/generate", {**HELLO, "stream": True}).text)[0] == ("token", {"text": " HK", "logprobs": None})
+    assert events_of(service.staff.post("/v1/generate", {**HELLO, "stream": True}).text)[1] == ("token", {"text": " HK", "logprobs": None})
 
 
 @pytest.mark.parametrize(

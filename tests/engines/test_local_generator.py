@@ -215,6 +215,18 @@ def test_sampling_follows_its_seed(generator: LocalGenerator) -> None:
     assert hot[0] == hot[1] != hot[2]
 
 
+def test_a_draft_says_how_much_of_its_prompt_had_been_read(generator: LocalGenerator) -> None:
+    prompt = render("Which branch in the harbour opens on Sundays, and since when?", [], "")
+    before = generator.load_now.hit_tokens
+    *_, first = generator.generate(prompt, None, GenerationOptions(2))
+    between = generator.load_now.hit_tokens
+    *_, second = generator.generate(prompt, None, GenerationOptions(2))
+    assert isinstance(first, Draft)
+    assert isinstance(second, Draft)
+    assert (first.cached_tokens, second.cached_tokens) == (between - before, generator.load_now.hit_tokens - between)
+    assert first.cached_tokens < second.cached_tokens < second.prompt_tokens
+
+
 def test_with_sources_no_other_number_can_be_written(generator: LocalGenerator) -> None:
     prompt = render("Count from 1 to 9.", [], "")
     free = text_of(generator, prompt, None, GenerationOptions(24))
