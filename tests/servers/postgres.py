@@ -28,11 +28,11 @@ def _programs() -> Path | None:
 
 
 def _command(name: str, *arguments: str) -> list[str]:
-    """The server refuses to run as root."""
+    """The server refuses to run as root; a change of user forgets with whom a process ends, so that is said once more."""
     programs = _programs()
     assert programs is not None
     whole = [str(programs / name), *arguments]
-    return ["setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups", *whole] if os.geteuid() == 0 else whole
+    return ["setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups", "--pdeathsig=KILL", *whole] if os.geteuid() == 0 else whole
 
 
 _USER = "postgres"
