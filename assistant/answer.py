@@ -13,7 +13,7 @@ from assistant.audit import AuditTrail
 from assistant.ground import Checker, SentenceChecker, citations, says_not_found
 from assistant.rating import RATINGS, RatingChecker, before_rating, structured
 from assistant.refusals import Refusal, refusal_text
-from assistant.retrieve import Retriever
+from assistant.retrieve import Retriever, level_allows
 from assistant.route import AUTO, Router
 from core.errors import BadInput, CallerLeft, Overloaded, TooLate
 from core.ports import GenerationOptions, Generator, Sources, Token, TokenLogprob
@@ -123,7 +123,7 @@ class Assistant:
                 return
         task = self.tasks.get(route.task or "")
         prompt = render(query.text, prompt_passages(passages), task.instruction if task else "", query.history)
-        self.audit.started(audit_id, query, route, passages, self.sequence(), prompt, self._options(request))
+        self.audit.started(audit_id, query, route, passages, self.sequence(), prompt, self._options(request), self.generator.origin(route.adapter))
         with self.audit.telling_the_end(audit_id, query):
             yield from self._written(request, route, task, prompt, passages, audit_id, clock, moment, cancelled)
 
@@ -142,7 +142,7 @@ class Assistant:
         audit_id = self.audit.new_id()
         prompt = render(query.text, (), "")
         options = self._options(request)
-        self.audit.started(audit_id, query, route, (), self.sequence(), prompt, options)
+        self.audit.started(audit_id, query, route, (), self.sequence(), prompt, options, self.generator.origin(route.adapter))
         with self.audit.telling_the_end(audit_id, query):
             logprobs: list[TokenLogprob] = []
             for event in self.generator.generate(prompt, route.adapter, options, cancelled):
@@ -173,13 +173,21 @@ class Assistant:
     def _found(self, request: Request) -> Found | None:
         if request.passages is not None:
             return self.retriever.given(request.query, self._small_enough(request.passages))
-        return self.retriever.search(request.query, request.top_k) if request.use_rag else None
+        return self.retriever.search(request.query, request.top_k, self.generator.data_level) if request.use_rag else None
 
     def _small_enough(self, given: tuple[Passage, ...]) -> tuple[Passage, ...]:
         """Passages that a caller gives are all read, or the request is refused: one left out silently may be the one that answers."""
         most = self.generation.passage_tokens
+        highest = self.generator.data_level
         total = 0
         for passage in given:
+            if not level_allows(highest, passage):
+                raise BadInput(
+                    f"passage {passage.rank} counts as {passage.data_level}, as all that callers bring, and answers are written by a server that gets nothing "
+                    f"above {highest} (remote.data_level); leave the passages out",
+                    code="data_level",
+                    param="passages",
+                )
             tokens = self._tokens(passage)
             total += tokens
             if tokens > most or total > most:

@@ -20,8 +20,9 @@ class ServiceState:
     threads: anyio.CapacityLimiter = field(init=False)
 
     def __post_init__(self) -> None:
-        generation = self.application.settings.generation
-        self.threads = anyio.CapacityLimiter(generation.queue + generation.batch + 16)
+        settings = self.application.settings
+        at_once = settings.generation.batch if settings.generation.engine == "local" else settings.remote.concurrency
+        self.threads = anyio.CapacityLimiter(settings.generation.queue + at_once + 16)
 
     def refuse_where_full(self) -> None:
         """Tell a caller at once that nobody more may wait for the model: at that very time threads are what is scarce.
