@@ -25,6 +25,9 @@ _SCHEMA: Final = "bankassist-export/1"
 #: ranks that vLLM reserves room for
 _RANKS: Final = (8, 16, 32, 64, 128, 256, 320, 512)
 
+#: what takes our grammars, and writes JSON without the blanks between its parts that a small model does not stop writing
+_STRUCTURED: Final = ("--structured-outputs-config", '{"backend": "guidance", "disable_any_whitespace": true}')
+
 #: question and passage, what is asked, the answer whose tokens are probed; English and Chinese, since adapters differ in both
 _PROBES: Final = (
     (
@@ -36,7 +39,7 @@ _PROBES: Final = (
     ("收费表", "贝塔卡的年费为每年120元，挂失手续费20元。", "贝塔卡挂失手续费是多少？", "挂失手续费20元 [1]"),
 )
 #: mean difference of a log-probability, in nats, up to which two computations are taken for the same weights; and the share of what tells adapter from base
-#: (docs/decisions/0010 has what was measured)
+#: (docs/decisions/0013 has what was measured)
 TOLERANCE: Final = 0.1
 SHARE: Final = 0.5
 
@@ -154,7 +157,20 @@ def serve_command(base: str, name: str | None, exports: Sequence[Export]) -> lis
     rank = next((rank for rank in _RANKS if rank >= max(export.rank for export in exports)), max(export.rank for export in exports))
     modules = [f"{export.model}={export.folder}" for export in exports]
     named = ["--served-model-name", name] if name else []
-    return ["vllm", "serve", base, *named, "--enable-lora", "--max-lora-rank", str(rank), "--max-loras", str(len(exports)), "--lora-modules", *modules]
+    return [
+        "vllm",
+        "serve",
+        base,
+        *named,
+        *_STRUCTURED,
+        "--enable-lora",
+        "--max-lora-rank",
+        str(rank),
+        "--max-loras",
+        str(len(exports)),
+        "--lora-modules",
+        *modules,
+    ]
 
 
 def difference(found: Sequence[Sequence[float]], expected: Sequence[Sequence[float]]) -> float:

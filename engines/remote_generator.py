@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Literal
@@ -30,7 +30,7 @@ from engines.remote.link import END, Ask, Link
 from engines.remote.prompts import Estimated, Tokenized, messages
 from engines.remote.served import Served, read_scores
 from engines.remote.slots import Slots
-from engines.remote.wire import Piece, Rendered, Wire, Written
+from engines.remote.wire import Piece, Question, Rendered, Wire, Written, salt
 from engines.waiting import Waiting, Waits
 
 #: seconds after which somebody who waits for a word looks whether they are to leave
@@ -88,8 +88,8 @@ class RemoteGenerator:
                 base_digest = remote.base_digest or _base_digest(name, cache, notify)
                 prompts = Tokenized(locate_tokenizer(name, cache, notify))
             version = _version(link) if wire.server == "vllm" else None
-            if version is not None and version < (0, 11):
-                wire = Wire(wire.server, wire.form, guided=True)
+            if version is not None and version < (0, 12):
+                wire = Wire(wire.server, wire.form, old=True)
             made = cls(settings, base_digest, prompts, wire, link)
             made._refuse_wrong_settings(notify)
         except BaseException:
@@ -234,14 +234,16 @@ class RemoteGenerator:
             )
         tokenized = self._tokenized
         head = [*tokenized.tokens(prompt, opening=adapter is not None), *tokenized.encoded(before)]
-        prompts = [(*head, *tokenized.encoded(label)) for label in labels]
-        self._refuse_too_long(max(map(len, prompts)) + 1)
+        sequences = [(*head, *tokenized.encoded(label)) for label in labels]
+        self._refuse_too_long(max(map(len, sequences)) + 1)
         request = _Request(options, cancelled, scores=True)
         self._waiting.put(request)
+        found: dict[tuple[int, ...], float] = {}
         with self._slots.slot(request):
-            (document,) = self._documents(request, lambda model: Ask(self._wire.path, self._wire.scoring(model, prompts), stream=False), adapter)
-        rows = read_scores(self._link, self._wire, document, prompts)
-        sums = [math.fsum(row[len(head) - 1 :]) for row in rows]
+            for question in self._wire.questions(self._model, sequences, [len(head)] * len(sequences)):
+                (document,) = self._documents(request, partial(self._scoring, question, options), adapter)
+                found |= read_scores(self._link, self._wire, question, document)
+        sums = [math.fsum(found[tokens[: place + 1]] for place in range(len(head), len(tokens))) for tokens in sequences]
         shares = [math.exp(value - max(sums)) for value in sums]
         return tuple(share / sum(shares) for share in shares)
 
@@ -272,6 +274,10 @@ class RemoteGenerator:
         return self.served.unload(adapter)
 
     # -- within ----------------------------------------------------------------------------------
+
+    def _scoring(self, question: Question, options: GenerationOptions, model: str) -> Ask:
+        salted = {"cache_salt": salt(options.permissions)} if self._wire.server == "vllm" else {}
+        return Ask(self._wire.path, {**question.body, **salted, "model": model}, stream=False)
 
     @property
     def _tokenized(self) -> Tokenized:

