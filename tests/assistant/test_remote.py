@@ -137,7 +137,10 @@ def test_doctor_asks_the_server(server: Server, tmp_path: Path) -> None:
 
     def finding(**remote: Any) -> Any:
         settings = load_settings(
-            home=tmp_path / "home", models={"generation": str(tmp_path / "model")}, generation={"engine": "remote"}, remote={**fixed, **remote}
+            home=tmp_path / "home",
+            models={"generation": str(tmp_path / "model"), "embedding": str(tmp_path)},
+            generation={"engine": "remote"},
+            remote={**fixed, **remote},
         )
         findings = {found.name: found for found in examine(settings)}
         assert "generation model" not in findings  # its weights are elsewhere
