@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # $(call timed,what is done,command): says both ends, and how long it took
 timed = echo "  $(1)"; started=$$(date +%s); $(2) && echo "    done in $$(( $$(date +%s) - started )) s"
 
-.PHONY: run test check fast serve ingest train eval bench clean servers
+.PHONY: run test test-servers check fast serve ingest train eval bench clean servers
 
 ## set up, take in the sample bank, serve it, show one answered question
 run: $(READY)
@@ -27,6 +27,10 @@ installed = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! ls $(1)
 	  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $(2); } >/dev/null 2>&1 \
 	    || echo "$(2) could not be installed: the tests that need it are left out"; \
 	fi
+
+## generation servers of others, where BANKASSIST_TEST_VLLM_PYTHON and BANKASSIST_TEST_LLAMA_SERVER say that they are (CONTRIBUTING.md); minutes
+test-servers: $(READY)
+	$(BIN)/python -m pytest -q tests/outside
 
 servers:
 	@$(call installed,/usr/bin/chromium,chromium)

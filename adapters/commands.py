@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import shlex
+from contextlib import AbstractContextManager, closing
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from core.cli import Json, console, environment, errors, print_json, progress
-from core.errors import BadInput
+from core.cli import Json, console, environment, errors, print_json, progress, status
+from core.errors import BadInput, SettingsError
 from core.settings import Settings, make_home
 
 if TYPE_CHECKING:
     from engines.catalogue import Catalogue
     from engines.catalogue.adapters import AdapterInfo
+    from engines.remote_generator import RemoteGenerator
+
+
+class Kind(StrEnum):
+    ALORA = "alora"
+    LORA = "lora"
+
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the adapter, which is that of its task.")]
 Reference = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="An adapter version; without @VERSION the active one.")]
@@ -29,6 +39,9 @@ def register(app: typer.Typer) -> None:
     adapters.command("show")(_show)
     adapters.command("activate")(_activate)
     adapters.command("rollback")(_rollback)
+    adapters.command("export")(_export)
+    adapters.command("load")(_load)
+    adapters.command("unload")(_unload)
 
 
 def _tasks(as_json: Json = False) -> None:
@@ -52,6 +65,9 @@ def _train(
     groups: Annotated[int | None, typer.Option(min=1, help="Groups of questions to train on, instead of the task's number.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.1, help="Stop after so many minutes, wherever training is.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write; default: adapters/NAME/VERSION in the home folder.")] = None,
+    kind: Annotated[
+        Kind | None, typer.Option(help="alora: acts from the answer on and shares what was read. lora: acts on every token, as other servers can serve it.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train the next version of a task's adapter from the committed data. It becomes a candidate; `activate` makes it answer."""
@@ -64,6 +80,8 @@ def _train(
     settings = environment(context).settings
     make_home(settings)
     task = find_task(name)
+    if kind is not None:
+        task = task.of_kind(kind.value)
     catalogue = _catalogue(settings, locate(settings.models.generation, settings.home / "cache").digest)
     version = catalogue.adapters.next_version(name)
     start: AdapterRef | None = None
@@ -130,6 +148,65 @@ def _activate(context: typer.Context, adapter: Reference, as_json: Json = False)
 def _rollback(context: typer.Context, name: Name, as_json: Json = False) -> None:
     """Go back to the version that was active before."""
     _print_active(_catalogue(environment(context).settings).adapters.rollback(name), as_json)
+
+
+def _export(
+    context: typer.Context,
+    adapter: Reference,
+    vllm: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder below which a folder that vLLM loads is written.")],
+    as_json: Json = False,
+) -> None:
+    """Write an adapter as vLLM takes it, with a probe by which its copy is recognised, and say how the server is started."""
+    from adapters.registry import released_folder
+    from engines.adapter_export import export_adapter, read_exports, serve_command
+    from engines.models import locate
+
+    settings = environment(context).settings
+    make_home(settings)
+    folder = locate(settings.models.generation, settings.home / "cache")
+    ref = _find(_catalogue(settings, folder.digest), adapter).ref
+    if vllm.resolve().is_relative_to(released_folder()):
+        raise BadInput(f"{vllm} is where the released adapters lie; choose another folder", param="--vllm")
+    with status(f"probing {ref}"):
+        export = export_adapter(ref, vllm.resolve(), folder)
+    command = serve_command(str(folder.path), settings.remote.model, read_exports(vllm.resolve()))
+    if as_json:
+        print_json({"adapter": str(ref), "model": export.model, "folder": str(export.folder), "command": command})
+    else:
+        console.print(f"{ref} is in {export.folder}; a server with all that lies beside it:", soft_wrap=True)
+        console.print(shlex.join(command), markup=False, soft_wrap=True)
+
+
+def _load(context: typer.Context, adapter: Reference, as_json: Json = False) -> None:
+    """Have the generation server load an exported adapter, and check by its probe that it is the one."""
+    settings = environment(context).settings
+    ref = _find(_catalogue(settings), adapter).ref
+    with _server(settings) as generator:
+        model = generator.load_adapter(ref)
+    if as_json:
+        print_json({"adapter": str(ref), "model": model})
+    else:
+        console.print(f"{ref} is served as {model}")
+
+
+def _unload(context: typer.Context, adapter: Reference, as_json: Json = False) -> None:
+    """Have the generation server forget an adapter; services that still need it load it again, where remote.load_adapters is set."""
+    settings = environment(context).settings
+    ref = _find(_catalogue(settings), adapter).ref
+    with _server(settings) as generator:
+        model = generator.unload_adapter(ref)
+    if as_json:
+        print_json({"adapter": str(ref), "model": model})
+    else:
+        console.print(f"{model} is gone from the server")
+
+
+def _server(settings: Settings) -> AbstractContextManager[RemoteGenerator]:
+    from engines.remote_generator import RemoteGenerator
+
+    if settings.generation.engine != "remote":
+        raise SettingsError("answers are written in this process: set generation.engine to remote, with remote.url and remote.model", param="generation.engine")
+    return closing(RemoteGenerator.load(settings, settings.home / "cache", lambda line: errors.print(line)))
 
 
 def _print_active(info: AdapterInfo, as_json: bool) -> None:

@@ -17,7 +17,7 @@ from assistant.ground import Checker, SentenceChecker, citations, numbers_check,
 from assistant.policy import Policy
 from assistant.rating import RATINGS, RatingChecker, before_rating, structured
 from assistant.refusals import Refusal, refusal_text
-from assistant.retrieve import Retriever
+from assistant.retrieve import Retriever, level_allows
 from assistant.route import AUTO, Router
 from core.errors import BadInput, CallerLeft, NotAllowed, Overloaded, TooLate
 from core.place import Place
@@ -143,7 +143,7 @@ class Assistant:
             schema = request.options.schema
             instruction = in_schema(schema) if schema is not None else task.instruction if task else ""
             prompt = render(query.text, prompt_passages(passages), instruction, query.history)
-            self.audit.started(audit_id, query, route, passages, self.sequence(), prompt, self._options(request))
+            self.audit.started(audit_id, query, route, passages, self.sequence(), prompt, self._options(request), self.generator.origin(route.adapter))
             with self.audit.telling_the_end(audit_id, query):
                 written = self._document if schema is not None else self._written
                 yield from written(request, route, task, prompt, passages, audit_id, clock, moment, cancelled, place, index_fallback=fallback)
@@ -169,7 +169,7 @@ class Assistant:
             audit_id = self.audit.new_id()
             prompt = render(query.text, (), "", query.history, request.system)
             options = self._options(request)
-            self.audit.started(audit_id, query, route, (), self.sequence(), prompt, options)
+            self.audit.started(audit_id, query, route, (), self.sequence(), prompt, options, self.generator.origin(route.adapter))
             with self.audit.telling_the_end(audit_id, query):
                 logprobs: list[TokenLogprob] = []
                 events = self.generator.generate(prompt, route.adapter, options, cancelled, place)
@@ -205,13 +205,21 @@ class Assistant:
     def _found(self, request: Request) -> Found | None:
         if request.passages is not None:
             return self.retriever.given(request.query, self._small_enough(request.passages))
-        return self.retriever.search(request.query, request.top_k) if request.use_rag else None
+        return self.retriever.search(request.query, request.top_k, self.generator.data_level) if request.use_rag else None
 
     def _small_enough(self, given: tuple[Passage, ...]) -> tuple[Passage, ...]:
         """Passages that a caller gives are all read, or the request is refused: one left out silently may be the one that answers."""
         most = self.generation.passage_tokens
+        highest = self.generator.data_level
         total = 0
         for passage in given:
+            if not level_allows(highest, passage):
+                raise BadInput(
+                    f"passage {passage.rank} counts as {passage.data_level}, as all that callers bring, and answers are written by a server that gets nothing "
+                    f"above {highest} (remote.data_level); leave the passages out",
+                    code="data_level",
+                    param="passages",
+                )
             tokens = self._tokens(passage)
             total += tokens
             if tokens > most or total > most:

@@ -37,8 +37,9 @@ class AuditTrail:
         sequence: int,
         prompt: Prompt | None = None,
         options: GenerationOptions | None = None,
+        origin: Mapping[str, str] | None = None,
     ) -> None:
-        """Before anything is generated. When this fails, nothing is answered."""
+        """Before anything is generated. When this fails, nothing is answered. ``origin``: what generates, as its engine tells."""
         body = {
             "question": mask(query.text),
             "as_of": query.as_of.isoformat(),
@@ -47,6 +48,7 @@ class AuditTrail:
             "passages": _passages(passages),
             "prompt_digest": _digest(asdict(prompt)) if prompt else None,
             "options": _options(options) if options else None,
+            "generator": dict(origin) if origin else None,
             "index_sequence": sequence,
             **({"repeated": True} if query.repeated else {}),
             **self.fixed,

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from adapters.registry import register_released
@@ -24,6 +26,9 @@ from engines.embedder import SentenceEmbedder
 from engines.local_generator import LocalGenerator
 from engines.parts import Parts, open_parts
 
+if TYPE_CHECKING:
+    from engines.remote_generator import RemoteGenerator
+
 
 @dataclass(frozen=True)
 class Application:
@@ -31,7 +36,7 @@ class Application:
 
     settings: Settings
     parts: Parts
-    generator: LocalGenerator
+    generator: LocalGenerator | RemoteGenerator
     assistant: Assistant
     time_zone: ZoneInfo
 
@@ -45,7 +50,7 @@ class LoadedModels:
     """Models that several applications of one process share."""
 
     embedder: SentenceEmbedder
-    generator: LocalGenerator
+    generator: LocalGenerator | RemoteGenerator
     routes: RouteModel
 
 
@@ -54,7 +59,7 @@ def load_models(settings: Settings, notify: Callable[[str], None] = lambda _: No
     """Load the models of the settings for several applications."""
     make_home(settings)
     cache = settings.home / "cache"
-    generator = LocalGenerator.load(settings.models, settings.generation, cache, notify)
+    generator = _generator(settings, cache, notify)
     try:
         embedder = SentenceEmbedder.load(settings.models, cache, notify)
         examples = {name: task.examples for name, task in load_tasks().items()} | {OUTSIDE: outside_examples()}
@@ -63,6 +68,27 @@ def load_models(settings: Settings, notify: Callable[[str], None] = lambda _: No
         yield LoadedModels(embedder, generator, routes)
     finally:
         generator.close()
+
+
+def _generator(settings: Settings, cache: Path, notify: Callable[[str], None]) -> LocalGenerator | RemoteGenerator:
+    """The engine that the settings choose.
+
+    Raises:
+        SettingsError: the server cannot do what a task demands.
+    """
+    if settings.generation.engine == "local":
+        return LocalGenerator.load(settings.models, settings.generation, cache, notify)
+    from engines.remote_generator import RemoteGenerator
+
+    generator = RemoteGenerator.load(settings, cache, notify)
+    if not generator.takes_sources and (bound := [name for name, task in load_tasks().items() if task.grounding.sources_only]):
+        generator.close()
+        raise SettingsError(
+            f"task {bound[0]} binds answers to the numbers of the passages (sources_only), and the generation server cannot: start vLLM with "
+            "--structured-outputs-config.backend guidance and set remote.source_grammar, generate locally, or take sources_only out of the task",
+            param="remote.source_grammar",
+        )
+    return generator
 
 
 @contextmanager
@@ -108,6 +134,7 @@ def _router(settings: Settings, parts: Parts, models: LoadedModels) -> Router:
         settings.routing.threshold,
         models.generator.base_digest,
         settings.adapters.aliases,
+        models.generator.unserved,
     )
     router.check_aliases()
     return router

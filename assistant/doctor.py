@@ -18,10 +18,11 @@ _EXTRAS = {
     "serve": ("torch", "transformers", "peft", "sentence_transformers", "faiss", "tantivy", "fastapi", "uvicorn", "sklearn", "prometheus_client", "stdnum"),
     "ingest": ("pypdfium2", "pdfplumber", "docx", "openpyxl", "lxml", "markdown_it", "charset_normalizer"),
     "elastic": ("elasticsearch",),
+    "remote": ("httpx",),
     "samples": ("reportlab",),
 }
 #: what a service with its worker does without
-_OPTIONAL = {"elastic": "to search in Elasticsearch", "samples": "to write sample banks"}
+_OPTIONAL = {"elastic": "to search in Elasticsearch", "remote": "to have a server generate", "samples": "to write sample banks"}
 _FREE_GIB = 3
 #: what a machine does without that has one role only
 _NOT_NEEDED = {"service": ("extra ingest",), "worker": ("extra serve", "generation model", "generation server", "compiled step")}
@@ -58,7 +59,10 @@ def _findings(settings: Settings) -> list[Finding]:
             detail, remedy = f"{detail}, needed only {_OPTIONAL[extra]} ({remedy})", ""
         findings.append(Finding(f"extra {extra}", not missing or extra in _OPTIONAL, detail, remedy))
     findings.append(_try("home folder", lambda: _home(settings), f"make {settings.home} a folder with room that can be written, or set BANKASSIST_HOME to one"))
-    for kind, name in (("generation", settings.models.generation), ("embedding", settings.models.embedding)):
+    remote = settings.generation.engine == "remote"
+    if remote:
+        findings.append(_try("generation server", lambda: _server(settings), "see remote.* in `bankassist config schema` and docs/remote.md"))
+    for kind, name in (*([] if remote else [("generation", settings.models.generation)]), ("embedding", settings.models.embedding)):
         remedy = f"install what is lacking above, or set BANKASSIST_MODELS__{kind.upper()} to a bundled model or a sound folder"
         findings.append(_try(f"{kind} model", partial(_model, settings, name), remedy))
     findings.append(_try("compiled step", _step, "set up again"))
@@ -95,6 +99,29 @@ def _model(settings: Settings, name: str) -> str:
 
     folder = locate(name, settings.home / "cache")
     return f"{name} ({folder.digest[:12]})"
+
+
+def _server(settings: Settings) -> str:
+    """The server answers, and how many of the active adapters it has."""
+    from engines.catalogue import Catalogue
+    from engines.remote_generator import RemoteGenerator
+
+    generator = RemoteGenerator.load(settings, settings.home / "cache")
+    try:
+        said = generator.health()
+        catalogue = Catalogue.open(settings.home, settings.catalogue)
+        try:
+            active = [info.ref for info in catalogue.adapters.all() if info.state == "active"]
+        finally:
+            catalogue.close()
+        without = {ref: why for ref in active if (why := generator.unserved(ref)) is not None}
+        for ref in active:
+            if ref not in without:
+                generator.served.model_for(ref)  # loads and proves it
+        told = "".join(f"; {ref} takes no part in routing: {why}" for ref, why in without.items())
+        return f"{said}; documents up to {generator.data_level} go there; {len(active) - len(without)} of {len(active)} active adapters{told}"
+    finally:
+        generator.close()
 
 
 def _step() -> str:

@@ -11,7 +11,7 @@ from core.ports import Embedder, Filter, Index
 from core.settings import Retrieval
 from core.text.language import language_of
 from core.text.tokens import index_tokens
-from core.types import Evidence, Found, Passage, Query
+from core.types import DATA_LEVELS, DataLevel, Evidence, Found, Passage, Query
 from engines.catalogue.documents import Documents, searched_text
 
 
@@ -25,8 +25,8 @@ class Retriever:
     judge: EvidenceJudge
     settings: Retrieval
 
-    def search(self, query: Query, top_k: int) -> Found:
-        """The best passages, at most ``top_k``, and how well they fit."""
+    def search(self, query: Query, top_k: int, highest: DataLevel = DATA_LEVELS[-1]) -> Found:
+        """The best passages, at most ``top_k``, and how well they fit; of documents above the ``highest`` level none."""
         text = _with_context(query)
         language = language_of(query.text)
         tokens = index_tokens(text)
@@ -39,7 +39,7 @@ class Retriever:
         readable = self.documents.readable_passages([one.id for one in fused], only) if fused else {}
         passages: list[Passage] = []
         for one in fused:
-            if one.id in readable and len(passages) < top_k:
+            if one.id in readable and len(passages) < top_k and level_allows(highest, readable[one.id]):
                 passages.append(replace(readable[one.id], rank=len(passages) + 1, legs=one.ranks, score=one.score))
         shown = {passage.chunk_id for passage in passages}
         cosine = max((hit.score for hit in legs.vector if hit.chunk_id in shown), default=0.0)
@@ -54,6 +54,11 @@ class Retriever:
     def given(self, query: Query, passages: tuple[Passage, ...]) -> Found:
         """Passages that the caller brought: nothing is searched, and whether they answer is the model's to say."""
         return Found(passages, language_of(query.text), Evidence(0.0, 0.0, True))
+
+
+def level_allows(highest: DataLevel, passage: Passage) -> bool:
+    """Whether a passage may go where documents of up to this level may."""
+    return DATA_LEVELS.index(passage.data_level) <= DATA_LEVELS.index(highest)
 
 
 def _only(query: Query) -> Filter:

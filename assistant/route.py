@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,9 @@ class Router:
     threshold: float
     base_digest: str
     aliases: Mapping[str, str] = field(default_factory=dict)
-    _told: set[AdapterRef] = field(default_factory=set)  # of which the log says already that they are of another base model
+    #: why the engine cannot write as an adapter, if so
+    unserved: Callable[[AdapterRef], str | None] = lambda _: None
+    _told: set[AdapterRef] = field(default_factory=set)  # of which the log says already why they take no part
 
     def route(self, question: str, principal: Principal, wanted: str = AUTO) -> Route:
         """The route of a question; an adapter named by the caller, or by an alias of the settings, wins over the classifier.
@@ -132,6 +134,8 @@ class Router:
             raise NotFound(f"no adapter {wanted!r}", code="adapter_not_found", param="adapter") from None
         if not self._fits(info):
             raise Conflict(f"{self._misfit(info)}; name one that was trained on this model, or `base`", code="adapter_wrong_base", param="adapter")
+        if (why := self.unserved(info.ref)) is not None:
+            raise Conflict(f"adapter {info.ref} is not served: {why}", code="adapter_not_served", param="adapter")
         return info.ref
 
     def check_aliases(self) -> None:
@@ -175,12 +179,19 @@ class Router:
             info = self.registry.get(name)
         except NotFound:
             return None
-        if self._fits(info):
-            return info.ref
-        if info.ref not in self._told:
-            self._told.add(info.ref)
-            log.warning("%s, so that it takes no part in routing; activate a version of this model, or train one", self._misfit(info))
-        return None
+        if not self._fits(info):
+            self._tell(info.ref, f"{self._misfit(info)}, so that it takes no part in routing; activate a version of this model, or train one")
+            return None
+        if (why := self.unserved(info.ref)) is not None:
+            self._tell(info.ref, f"adapter {info.ref} takes no part in routing: {why}")
+            return None
+        self._told.discard(info.ref)
+        return info.ref
+
+    def _tell(self, adapter: AdapterRef, why: str) -> None:
+        if adapter not in self._told:
+            self._told.add(adapter)
+            log.warning("%s", why)
 
     def _fits(self, info: AdapterInfo) -> bool:
         return str(info.manifest["base"]["digest"]) == self.base_digest

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from core.errors import DocumentRefused
 from core.text.normalise import one_line
-from core.types import Metadata
+from core.types import DataLevel, Metadata
 
 DOCUMENT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 GROUP = r"^[a-z0-9][a-z0-9._-]{0,63}$"
@@ -44,7 +44,7 @@ class DocumentMetadata(BaseModel):
     )
     language: Literal["en", "zh"] | None = None
     product: Annotated[str, StringConstraints(min_length=1, max_length=64), BeforeValidator(_words)] | None = None
-    data_level: Literal["public", "internal", "confidential", "restricted"] = "internal"
+    data_level: DataLevel = "internal"
     valid_from: _Day = Field(None, description="first day on which the document applies")
     valid_until: _Day = Field(None, description="first day on which it no longer applies")
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.place import Place
 from core.prompts import Prompt
-from core.types import AdapterRef, Draft, Language
+from core.types import AdapterRef, DataLevel, Draft, Language
 
 Vectors = NDArray[np.float32]
 
@@ -115,8 +115,24 @@ class GenerationOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerLoad:
+    """What a generation server was asked since the start. ``left_alone`` counts requests that were not sent because it had failed too often,
+    ``first_token_seconds`` is the sum over the ``begun`` ones; ``open`` says that it is left alone now."""
+
+    sent: int
+    repeated: int
+    failed: int
+    left_alone: int
+    broken_off: int
+    begun: int
+    first_token_seconds: float
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
 class GeneratorLoad:
-    """What a generator does now and has done. Tokens of prompts are ``asked`` for in the prefix cache, and ``hit`` where they need not be read."""
+    """What a generator does now and has done. Tokens of prompts are ``asked`` for in the prefix cache, and ``hit`` where they need not be read. ``server``
+    is None where it computes in this process."""
 
     waiting: int
     running: int
@@ -125,6 +141,7 @@ class GeneratorLoad:
     asked_tokens: int
     hit_tokens: int
     prefix_bytes: int
+    server: ServerLoad | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +176,29 @@ class Generator(Protocol):
     @property
     def load_now(self) -> GeneratorLoad: ...
 
+    @property
+    def data_level(self) -> DataLevel:
+        """The highest level of documents whose text it may be given."""
+
+    def unserved(self, adapter: AdapterRef) -> str | None:
+        """Why it cannot write as an adapter, where that is known; it takes no part in routing then."""
+
+    def origin(self, adapter: AdapterRef | None) -> Mapping[str, str]:
+        """For the record: which engine writes, with which model, and the form of its prompts."""
+
+    def health(self) -> str:
+        """One line for operators.
+
+        Raises:
+            Unavailable: it cannot write now.
+        """
+
     def count_tokens(self, text: str) -> int: ...
 
     def prompt_tokens(self, prompt: Prompt) -> int: ...
+
+    def drain(self) -> None:
+        """Take no more requests, and tell those that wait so. What runs is finished."""
 
     def admit(self) -> Place:
         """A place in the queue, to be held while a request is made ready."""

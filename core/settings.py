@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from core.errors import SettingsError
 from core.secret_files import EnvironmentWithFiles, TomlWithFiles, secret_keys
+from core.types import DataLevel
 
 PREFIX = "BANKASSIST_"
 #: variables with the prefix that are no settings: where the settings file is, and what tests use
@@ -134,6 +135,7 @@ class Retrieval(Section):
 
 
 class Generation(Section):
+    engine: Literal["local", "remote"] = Field("local", description="where answers are written: in this process, or by the server of section `remote`")
     max_tokens: Positive = Field(192, le=1024, description="longest answer")
     passage_tokens: Positive = Field(700, description="tokens that the passages of a prompt may take together")
     queue: Positive = Field(64, description="requests that may wait for the model")
@@ -142,6 +144,45 @@ class Generation(Section):
     memory_mib: Positive = Field(512, description="memory for what running answers have read (a prompt alone is read whatever its length)")
     prefix_mib: Annotated[int, Field(ge=0)] = Field(192, description="memory for prompts that were read before; 0 reads every prompt anew")
     adapter_mib: Positive = Field(256, description="memory for adapters; those longest unused are dropped and read again when they are needed")
+
+
+class Remote(Section):
+    """A server that speaks the OpenAI wire, for `generation.engine = "remote"`. Its base model is `models.generation`, of which only the tokenizer is read here."""
+
+    url: str | None = Field(None, description="its base URL, such as http://gpu-1:8000/v1")
+    model: str | None = Field(None, description="the base model's name on the server")
+    server: Literal["vllm", "llama.cpp", "openai"] = Field("vllm", description="what it is, which decides what it is asked for; `openai` is any other")
+    prompt: Literal["tokens", "text", "chat"] | None = Field(
+        None,
+        description="form of the prompt: token ids (the same as in process), text, or chat messages (the server's own template); default: tokens, and chat for `openai`",
+    )
+    api_key: SecretStr | None = Field(None, description="key that the server wants")
+    ca_file: Path | None = Field(None, description="certificates of the authority that signed the server's, in PEM")
+    allow_egress: bool = Field(False, description="prompts may go to a host outside the house; without it such a host is refused")
+    inside: tuple[str, ...] = Field((), description="hosts or networks (CIDR) with public addresses that are the bank's own")
+    data_level: DataLevel | None = Field(
+        None, description="highest level of documents whose text may go there; default: all inside the house, `public` for a host outside"
+    )
+    base_digest: str | None = Field(
+        None, pattern="^[0-9a-f]{64}$", description="digest of the base model's weights, as adapters name it; needed where the weights do not lie here"
+    )
+    context_tokens: Positive | None = Field(None, description="longest prompt and answer together; default: what the server or the model's configuration says")
+    adapters: dict[str, str] = Field(
+        {}, description="NAME@VERSION to the name of its model on the server, where that is not the one that `adapters export` gave"
+    )
+    exports: Path | None = Field(None, description="folder of `adapters export`: by its probes the adapters on the server are checked")
+    load_adapters: bool = Field(False, description="have the server load exported adapters when they are first needed (vLLM's /v1/load_lora_adapter)")
+    exports_there: str | None = Field(None, description="the folder of exports as the server sees it; default: the same path")
+    source_grammar: bool = Field(False, description="it takes llguidance's grammars (vLLM with the backend `guidance`), which tasks with `sources_only` need")
+    concurrency: Positive = Field(32, description="requests that it is sent at once; others wait in the queue of `generation`")
+    connect_seconds: float = Field(3, gt=0, description="longest time to connect")
+    first_token_seconds: float = Field(30, gt=0, description="longest time from the request to its first token")
+    token_seconds: float = Field(15, gt=0, description="longest time between two tokens")
+    request_seconds: float = Field(300, gt=0, description="longest time that a request may take in all")
+    retries: int = Field(2, ge=0, le=10, description="how often a request that failed before its first token is sent again")
+    retry_share: Share = Field(0.2, description="most repeats, as a share of the requests of late, so that a server in need is not asked more")
+    breaker_failures: Positive = Field(5, description="failures one after another after which the server is left alone")
+    breaker_seconds: float = Field(10, gt=0, description="how long it is left alone before one request tries it again")
 
 
 class Routing(Section):
@@ -200,11 +241,18 @@ class Settings(BaseSettings):
     elasticsearch: Elasticsearch = Elasticsearch()
     retrieval: Retrieval = Retrieval()
     generation: Generation = Generation()
+    remote: Remote = Remote()
     routing: Routing = Routing()
     adapters: Adapters = Adapters()
     policy: Policy = Policy()
     ingest: Ingest = Ingest()
     service: Service = Service()
+
+    @model_validator(mode="after")
+    def _check_remote(self) -> Settings:
+        if self.generation.engine == "remote" and not (self.remote.url and self.remote.model):
+            raise ValueError("generation.engine is remote, so remote.url and remote.model must say which server and which of its models")
+        return self
 
 
 def make_home(settings: Settings) -> None:

@@ -9,6 +9,9 @@ from enum import StrEnum
 from typing import Any, Literal
 
 Language = Literal["en", "zh"]
+#: how far a document's text may go, lowest first
+DataLevel = Literal["public", "internal", "confidential", "restricted"]
+DATA_LEVELS: tuple[DataLevel, ...] = ("public", "internal", "confidential", "restricted")
 
 #: the group that every caller has; a document for everybody names it
 PUBLIC = "public"
@@ -54,7 +57,7 @@ class Metadata:
     groups: tuple[str, ...] = ()
     language: Language | None = None
     product: str | None = None
-    data_level: Literal["public", "internal", "confidential", "restricted"] = "internal"
+    data_level: DataLevel = "internal"
     valid_from: date | None = None
     valid_until: date | None = None
 
@@ -92,7 +95,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A chunk found for a query. ``legs`` holds its rank in each leg that found it, ``score`` the fused one."""
+    """A chunk found for a query. ``legs`` holds its rank in each leg that found it, ``score`` the fused one. ``data_level`` is its document's."""
 
     rank: int
     chunk_id: str
@@ -106,6 +109,7 @@ class Passage:
     text: str
     legs: Mapping[str, int] = field(default_factory=dict)
     score: float = 0.0
+    data_level: DataLevel = "internal"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from core.errors import Unavailable
@@ -77,8 +77,8 @@ class ChatEncoder:
             raise Unavailable("the chat template of the generation model changes the texts that it is given", code="model_unfit")
         before_user, after_user = closed.split(_USER)
         start, between = before_user.split(_SYSTEM) if self._has_system else ("", before_user)
-        self._start, self._between, self._end_of_turn = map(self._special, (start, between, after_user))
-        self.invocation: list[int] = self._special(opened[len(closed) :])
+        self._template = (start, between, after_user, opened[len(closed) :])
+        self._start, self._between, self._end_of_turn, self.invocation = map(self._special, self._template)
 
     def _apply(self, turns: list[dict[str, str]], opening: bool) -> str:
         return str(self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=opening))
@@ -91,6 +91,23 @@ class ChatEncoder:
             system = self._between
             shared = system + self.text(f"{prompt.system}\n\n{prompt.context}")
         return EncodedPrompt(shared, self.text(prompt.instruction) + self._end_of_turn, self.invocation, self.text(prompt.opening), len(system))
+
+    def written(self, prompt: Prompt, *, opening: bool) -> str:
+        """The prompt as text, for a server that turns it into tokens itself: special tokens written in it are broken up, since there they would have power."""
+        start, between, end_of_turn, invocation = self._template
+        system, context, instruction, opens = (self.harmless(text) for text in (prompt.system, prompt.context, prompt.instruction, prompt.opening))
+        head = f"{start}{system}{between}" if self._has_system else f"{between}{system}\n\n"
+        return f"{head}{context}{instruction}{end_of_turn}{invocation}{opens if opening else ''}"
+
+    def harmless(self, text: str) -> str:
+        """The text with a blank within each special token."""
+        for token in self._special_tokens:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text
+
+    @cached_property
+    def _special_tokens(self) -> list[str]:
+        return sorted({str(token) for token in self._tokenizer.added_tokens_decoder.values() if len(str(token)) > 1}, key=len, reverse=True)
 
     def text(self, text: str) -> list[int]:
         """Ids of plain text; special tokens written in it stay characters."""

@@ -168,7 +168,7 @@ class SourceGrammar:
             question: with whatever else of the prompt may be repeated, such as earlier turns.
             passages: as the model reads them, with their headings.
         """
-        grammar = LLMatcher.grammar_from_lark(_answer(allowed_numbers([question, *passages]), len(passages)))
+        grammar = LLMatcher.grammar_from_lark(source_grammar(question, passages))
         # lazily: preparing the whole expression takes half as long again, and most of it is never come to
         return self._of(self._plain, grammar, LLParserLimits(verbose_errors=False, precompute_large_lexemes=False))
 
@@ -204,6 +204,11 @@ class SourceGrammar:
 def _check(matcher: LLMatcher) -> None:
     if matcher.is_error():
         raise Unavailable(matcher.get_error(), code="grammar_failed")
+
+
+def source_grammar(question: str, passages: Sequence[str]) -> str:
+    """What :meth:`SourceGrammar.matcher` binds an answer to, in Lark's syntax as llguidance reads it, for a server that takes such grammars."""
+    return _answer(allowed_numbers([question, *passages]), len(passages))
 
 
 def _answer(numbers: Sequence[str], passage_count: int) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from queue import Empty
@@ -21,17 +21,18 @@ from core.place import Place
 from core.ports import GenerationOptions, GeneratorLoad, Token, TokenLogprob
 from core.prompts import Prompt
 from core.settings import Generation, Models
-from core.types import AdapterRef, Draft
+from core.types import AdapterRef, DataLevel, Draft
 from engines.chat import ChatEncoder, EncodedPrompt
 from engines.compute import generation_dtype, prepare
 from engines.generation.decoders import decoder_for
 from engines.generation.engine import Engine
 from engines.generation.lora import ReadyAdapter, load_adapter
-from engines.generation.requests import Ended, Request, Scored, Waiting
+from engines.generation.requests import Ended, Request, Scored
 from engines.generation.resident import ResidentAdapters
 from engines.generation.text import TextStream
 from engines.grammar import SourceGrammar, TokenMatcher
 from engines.models import ModelFolder, locate
+from engines.waiting import Waiting
 
 #: seconds after which somebody who waits for a word looks whether they are to leave
 _POLL = 0.1
@@ -50,7 +51,7 @@ class LocalGenerator:
         self._ends = _end_tokens(model, tokenizer)
         self._decoder = decoder_for(model)
         self._adapters = ResidentAdapters(self._read_adapter, settings.adapter_mib * _MIB)
-        self._waiting = Waiting(settings.queue, settings.queue_seconds)
+        self._waiting: Waiting[Request] = Waiting(settings.queue, settings.queue_seconds)
         self._engine = Engine(
             self._decoder,
             self._waiting,
@@ -95,6 +96,20 @@ class LocalGenerator:
         return GeneratorLoad(
             len(self._waiting), self._engine.running, self._engine.steps, self._engine.rows, prefixes.asked_tokens, prefixes.hit_tokens, prefixes.nbytes
         )
+
+    @property
+    def data_level(self) -> DataLevel:
+        return "restricted"
+
+    def unserved(self, adapter: AdapterRef) -> str | None:  # noqa: ARG002, the port
+        """Every adapter of the base model is, one read from disk when it is first needed."""
+        return None
+
+    def origin(self, adapter: AdapterRef | None) -> Mapping[str, str]:  # noqa: ARG002, the port
+        return {"engine": "local", "model": self._folder.name, "prompt": "tokens"}
+
+    def health(self) -> str:
+        return f"{len(self._waiting)} waiting"
 
     def count_tokens(self, text: str) -> int:
         return len(self._encoder.text(text))

@@ -49,14 +49,28 @@ def locate(name: str, cache: Path, notify: Callable[[str], None] = lambda _: Non
     Raises:
         Unavailable: the model is not there (the message says how to get it), or its folder holds files that could run code.
     """
-    if name.startswith("bundled:"):
-        path = _bundled(name.removeprefix("bundled:"), cache, notify)
-    elif Path(name).expanduser().is_dir():
-        path = Path(name).expanduser().resolve()
-    else:
-        path = _from_hub_cache(name)
+    path = _place(name, cache, notify)
     _refuse_unsafe(path)
+    if not (path / "config.json").exists() or not list(path.glob("*.safetensors")):
+        raise Unavailable(f"model folder {path} has no config.json or no .safetensors file", code="model_missing")
     return ModelFolder(name, path, _cached_digest("weights", path, sorted(path.glob("*.safetensors")), cache, _weights_digest), _text_digest(path))
+
+
+def locate_tokenizer(name: str, cache: Path, notify: Callable[[str], None] = lambda _: None) -> Path:
+    """The folder of a model of which only the tokenizer is wanted; its weights need not be there. Raises like :func:`locate`."""
+    path = _place(name, cache, notify)
+    _refuse_unsafe(path)
+    if not (path / "tokenizer.json").exists():
+        raise Unavailable(f"model folder {path} has no tokenizer.json", code="model_missing")
+    return path
+
+
+def _place(name: str, cache: Path, notify: Callable[[str], None]) -> Path:
+    if name.startswith("bundled:"):
+        return _bundled(name.removeprefix("bundled:"), cache, notify)
+    if Path(name).expanduser().is_dir():
+        return Path(name).expanduser().resolve()
+    return _from_hub_cache(name)
 
 
 def _bundled(name: str, cache: Path, notify: Callable[[str], None]) -> Path:
@@ -103,8 +117,6 @@ def _refuse_unsafe(path: Path) -> None:
         raise Unavailable(
             f"model folder {path} holds {unsafe[0]}: only safetensors, JSON and text files are loaded. Remove it or convert the weights.", code="model_unsafe"
         )
-    if not (path / "config.json").exists() or not list(path.glob("*.safetensors")):
-        raise Unavailable(f"model folder {path} has no config.json or no .safetensors file", code="model_missing")
 
 
 def _cached_digest(kind: str, place: Path, files: list[Path], cache: Path, compute: Callable[[list[Path]], str]) -> str:

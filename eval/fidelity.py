@@ -8,7 +8,7 @@ through the engine, several requests at once.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -102,7 +102,7 @@ def measure(
         longest: tokens of a text, at most.
         advance: called twice for each prompt.
     """
-    asked, texts = _exact(settings.model_copy(update={"models": settings.models.model_copy(update=_EXACT)}), seed, count, longest, at_once, advance, notify)
+    asked, texts = _exact(_locally(settings, _EXACT), seed, count, longest, at_once, advance, notify)
     notify(f"{len(asked)} prompts; the same in {number_format(settings)}")
     generator = LocalGenerator.load(settings.models, settings.generation, settings.home / "cache", notify)
     try:
@@ -113,6 +113,12 @@ def measure(
         return counts
     finally:
         generator.close()
+
+
+def _locally(settings: Settings, models: Mapping[str, Any]) -> Settings:
+    """What is compared are the formats of the engine in process, whatever writes the answers."""
+    generation = settings.generation.model_copy(update={"engine": "local"})
+    return settings.model_copy(update={"models": settings.models.model_copy(update=dict(models)), "generation": generation})
 
 
 def _best(generator: LocalGenerator, one: tuple[Asked, Sequence[int | None]]) -> list[int | None]:
@@ -132,6 +138,7 @@ def _exact(
     ):
         asked = list(prompts(application, seed, count))
         options = GenerationOptions(longest)
+        assert isinstance(application.generator, LocalGenerator)
         write = partial(_write, application.generator, options)
         return asked, list(together(write, asked, at_once, advance))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Literal
@@ -16,7 +16,7 @@ from core.errors import CallerLeft, Overloaded, Unavailable
 from core.place import Place
 from core.ports import GenerationOptions, GeneratorLoad, Token, TokenLogprob
 from core.prompts import Prompt
-from core.types import AdapterRef, Draft
+from core.types import AdapterRef, DataLevel, Draft
 from tests.embedder import HashedEmbedder as HashedEmbedder
 
 #: what stands beside each token of ScriptedGenerator: one is a part of a character
@@ -40,6 +40,10 @@ class ScriptedGenerator:
         self.scored: tuple[str, tuple[str, ...]] = ("", ())
         self.finish_reason: Literal["stop", "length", "deadline"] = "stop"
         self.full = False
+        self.data_level: DataLevel = "restricted"
+        #: adapter name to why it is not served; and what is wrong with the generator, if anything is
+        self.why_unserved: dict[str, str] = {}
+        self.down: Unavailable | None = None
         self.draining = False
         self.options: list[GenerationOptions] = []
         #: when set, generation waits for it before each piece
@@ -62,6 +66,17 @@ class ScriptedGenerator:
 
     def drain(self) -> None:
         self.draining = True
+
+    def unserved(self, adapter: AdapterRef) -> str | None:
+        return self.why_unserved.get(adapter.name)
+
+    def origin(self, adapter: AdapterRef | None) -> Mapping[str, str]:
+        return {"engine": "scripted", "model": str(adapter or "base"), "prompt": "tokens"}
+
+    def health(self) -> str:
+        if self.down is not None:
+            raise self.down
+        return "0 waiting"
 
     def generate(
         self,

@@ -64,6 +64,10 @@ class Task(_Record):
     training: Training
     examples: Mapping[Language, tuple[str, ...]]
 
+    def of_kind(self, kind: Literal["alora", "lora"]) -> Task:
+        """The same task for an adapter of another kind."""
+        return self.model_copy(update={"lora": self.lora.model_copy(update={"kind": kind})})
+
 
 @cache
 def load_tasks() -> Mapping[str, Task]:

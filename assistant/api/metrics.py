@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -14,6 +15,17 @@ from core.types import Answer
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 #: in an ASGI scope: the route of a request that was answered before any route was looked for
 ROUTE = "bankassist.route"
+#: of the generation server, where one writes the answers
+_SERVER = {
+    "sent": "Requests sent to the generation server since the start, repeats included",
+    "repeated": "Of those the ones that were sent again",
+    "failed": "Of those the ones that failed",
+    "left_alone": "Requests that were not sent because the server had failed too often",
+    "broken_off": "Requests whose caller left, or needed no more",
+    "begun": "Requests that brought a token",
+    "first_token_seconds": "Seconds until the first token, over all that brought one",
+    "open": "1 while the server is left alone",
+}
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 30, 60)
 
 
@@ -40,6 +52,9 @@ class Metrics:
             ("bankassist_jobs_waiting", "Ingestion jobs queued or running", jobs),
         ):
             Gauge(name, text, registry=self.registry).set_function(function)
+        if load().server is not None:
+            for field, text in _SERVER.items():
+                Gauge(f"bankassist_generation_server_{field}", text, registry=self.registry).set_function(partial(_of_server, load, field))
 
     def count(self, answer: Answer) -> None:
         """Count one answer."""
@@ -50,6 +65,10 @@ class Metrics:
         self.tokens.labels("prompt").inc(answer.usage["prompt_tokens"])
         self.tokens.labels("completion").inc(answer.usage["completion_tokens"])
         self.dropped.inc(answer.grounding.sentences_dropped)
+
+
+def _of_server(load: Callable[[], GeneratorLoad], field: str) -> float:
+    return float(getattr(load().server, field))
 
 
 class Measured:

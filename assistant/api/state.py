@@ -30,8 +30,9 @@ class ServiceState:
     def __post_init__(self) -> None:
         self.embedding = anyio.CapacityLimiter(_EMBEDDING)
         self.replies = Replies(self.application.parts.index.refresh)
-        generation = self.application.settings.generation
-        self.threads = anyio.CapacityLimiter(generation.queue + generation.batch + 16)
+        settings = self.application.settings
+        at_once = settings.generation.batch if settings.generation.engine == "local" else settings.remote.concurrency
+        self.threads = anyio.CapacityLimiter(settings.generation.queue + at_once + 16)
 
     def leave(self) -> None:
         """Be ready for nothing more, as `/readyz` says from now on, and end connections with their answers. What comes all the same is answered."""

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
@@ -69,7 +69,7 @@ def _llama(kind: Literal["BF16", "Q8_0"], server: Path, setup: Setup) -> Iterato
     threads = ["--threads", str(setup.threads), "--threads-batch", str(setup.threads)]
     slots = ["--parallel", str(_SLOTS), "--ctx-size", str(_SLOTS * _SLOT_TOKENS), "--cache-ram", "0"]
     with (
-        _process([*command, *threads, *slots, "--no-webui", "--log-verbosity", "1"]) as running,
+        process([*command, *threads, *slots, "--no-webui", "--log-verbosity", "1"]) as running,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=_START) as client,
         ThreadPoolExecutor(_SLOTS) as callers,
     ):
@@ -82,11 +82,16 @@ def _llama(kind: Literal["BF16", "Q8_0"], server: Path, setup: Setup) -> Iterato
             found: list[int] = response.json()["tokens"]
             return found
 
-        _wait_until_healthy(client, running)
+        wait_until_healthy(client, running)
         yield lambda jobs, tokens: list(callers.map(partial(complete, tokens=tokens), jobs))
 
 
-def _wait_until_healthy(client: httpx.Client, running: _Running) -> None:
+def wait_until_healthy(client: httpx.Client, running: Running) -> None:
+    """Until it answers ``/health``.
+
+    Raises:
+        RuntimeError: it ended, or does not answer in ten minutes.
+    """
     for _ in range(_START):
         try:
             if client.get("/health").is_success:
@@ -101,7 +106,7 @@ def _wait_until_healthy(client: httpx.Client, running: _Running) -> None:
 @contextmanager
 def _worker(engine: str, python: Path, model: Path, setup: Setup) -> Iterator[Peer]:
     settings = json.dumps({"model": str(model), "adapters": [str(adapter) for adapter in setup.adapters], "threads": setup.threads})
-    with _process([python, Path(__file__).with_name("worker.py"), engine, settings]) as running:
+    with process([python, Path(__file__).with_name("worker.py"), engine, settings]) as running:
         assert running.process.stdin is not None
         assert running.process.stdout is not None
         asked, answers = running.process.stdin, running.process.stdout
@@ -121,23 +126,28 @@ def _worker(engine: str, python: Path, model: Path, setup: Setup) -> Iterator[Pe
         yield write
 
 
-class _Running(NamedTuple):
+class Running(NamedTuple):
+    """A process that runs, and where its errors go."""
+
     process: subprocess.Popen[str]
     log: IO[str]
 
     def ended(self) -> RuntimeError:
+        """What to raise where it ended too early."""
         code = self.process.wait()
         self.log.seek(0)
         return RuntimeError(f"{self.process.args!r} ended with code {code}:\n{self.log.read()[-3000:]}")
 
 
 @contextmanager
-def _process(command: Sequence[str | Path]) -> Iterator[_Running]:
-    """A process, and those that it starts, until the end of the block."""
+def process(command: Sequence[str | Path], variables: Mapping[str, str] | None = None) -> Iterator[Running]:
+    """A process, and those that it starts, until the end of the block. ``variables`` are added to the environment."""
     with tempfile.TemporaryFile("w+", encoding="utf8") as log:
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True, env={**os.environ, **(variables or {})}
+        )
         try:
-            yield _Running(process, log)
+            yield Running(process, log)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)

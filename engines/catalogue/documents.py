@@ -282,7 +282,7 @@ class Documents:
             or_(windows.c.valid_from.is_(None), windows.c.valid_from <= only.as_of), or_(windows.c.valid_until.is_(None), windows.c.valid_until > only.as_of)
         )
         query = (
-            select(chunks, versions.c.document_id, versions.c.number, versions.c.title, group_sets.c.names)
+            select(chunks, versions.c.document_id, versions.c.number, versions.c.title, versions.c.data_level, group_sets.c.names)
             .join(versions, versions.c.id == chunks.c.version_id)
             .join(group_sets, group_sets.c.id == versions.c.group_set_id)
             .join(windows, windows.c.version_id == versions.c.id)
@@ -301,6 +301,7 @@ class Documents:
                     start=row.start,
                     end=row.end,
                     text=row.text,
+                    data_level=row.data_level,
                 )
                 for row in connection.execute(query)
                 if _may_read(only.groups, row.names)

@@ -19,7 +19,8 @@ from core.errors import BankassistError, Unavailable
 from engines.compute import give_back
 from engines.generation.decoder import Decoder, Span
 from engines.generation.prefixes import BASE, Namespace, PrefixCache, common
-from engines.generation.requests import Ended, Request, Scored, Waiting, stopping
+from engines.generation.requests import Ended, Request, Scored
+from engines.waiting import Waiting, stopping
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ class Engine:
     """Runs :meth:`work` on its thread until the queue is closed. All else here is called from there."""
 
     def __init__(
-        self, decoder: Decoder, waiting: Waiting, end_tokens: frozenset[int], dropped: Callable[[], Sequence[str]],
+        self, decoder: Decoder, waiting: Waiting[Request], end_tokens: frozenset[int], dropped: Callable[[], Sequence[str]],
         *, batch: int, memory_bytes: int, prefix_bytes: int,
     ) -> None:  # fmt: skip
         self._decoder = decoder

@@ -116,8 +116,11 @@ def test_training_from_an_adapter_begins_where_it_ended(tmp_path: Path, model_ca
 
 
 def test_time_that_is_up_ends_training(tmp_path: Path, model_cache: Path) -> None:
-    ref = train(a_task("alora"), 1, tmp_path / "a", Models(), model_cache, start_from=None, notify=lambda _: None, count=1000, limit_minutes=1e-6)
-    assert read_adapter(Path(ref.path)).manifest["training"]["groups"] == 1
+    twin = a_task("alora").of_kind("lora")
+    ref = train(twin, 1, tmp_path / "a", Models(), model_cache, start_from=None, notify=lambda _: None, count=1000, limit_minutes=1e-6)
+    found = read_adapter(Path(ref.path))
+    assert found.manifest["training"]["groups"] == 1
+    assert (found.kind, found.manifest["kind"], found.invocation) == ("lora", "lora", ())  # as every other server takes it
 
 
 def test_released_adapters_are_registered_once_and_the_newest_answers(tmp_path: Path, model_cache: Path) -> None:

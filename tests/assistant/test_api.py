@@ -25,7 +25,7 @@ from core.prompts import Prompt
 from core.types import AdapterRef
 from engines.catalogue.jobs import ClaimedJob
 from engines.catalogue.keys import SCOPES
-from engines.generation.requests import Waiting
+from engines.waiting import Waiting
 from ingest.readers.formats import FORMATS
 from tests.assistant.conftest import publish
 from tests.assistant.test_answer import ASK, GUIDE_TEXT, Running, answering, kinds
@@ -234,7 +234,7 @@ def test_a_full_queue_is_told_before_anything_is_done(service: Service, monkeypa
 def test_a_place_is_held_from_the_call_to_the_model(service: Service, monkeypatch: pytest.MonkeyPatch, stream: bool) -> None:
     """And given back on every way out."""
     held: list[int] = []
-    waiting = Waiting(2, 30)
+    waiting: Waiting[Any] = Waiting(2, 30)
     monkeypatch.setattr(service.generator, "admit", waiting.place)
     retrieve = Retriever.search
 

@@ -23,7 +23,7 @@ from core.text import tokens
 from engines.catalogue import Catalogue
 
 NAMES = [
-    "Python", "extra serve", "extra ingest", "extra elastic", "extra samples", "home folder", "generation model", "embedding model", "compiled step", "catalogue",
+    "Python", "extra serve", "extra ingest", "extra elastic", "extra remote", "extra samples", "home folder", "generation model", "embedding model", "compiled step", "catalogue",
 ]  # fmt: skip
 
 
@@ -256,7 +256,7 @@ def test_the_command_says_what_is_there(doctor: Callable[..., tuple[int, str, st
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert [line[:8] for line in lines] == ["ok      "] * len(NAMES)
-    assert f"embedding model: {models['embedding']} (" in lines[7]  # brackets in its name are shown
+    assert f"embedding model: {models['embedding']} (" in lines[8]  # brackets in its name are shown
     code, out, err = doctor("--json")
     document = json.loads(out)
     assert (code, err, document["ok"]) == (0, "", True)

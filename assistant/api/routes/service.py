@@ -51,7 +51,7 @@ def _index(request: Request) -> str:
 
 
 def _generator(request: Request) -> str:
-    return f"{application(request).generator.load_now.waiting} waiting"
+    return application(request).generator.health()
 
 
 @router.get("/v1/me")

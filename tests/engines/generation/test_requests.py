@@ -10,7 +10,8 @@ import pytest
 from core.errors import Overloaded, TooLate, Unavailable
 from core.ports import GenerationOptions
 from engines.chat import EncodedPrompt
-from engines.generation.requests import Request, Waiting
+from engines.generation.requests import Request
+from engines.waiting import Waiting
 
 
 def request(caller: str, priority: int = 0, length: int = 1, deadline: float | None = None) -> Request:
@@ -22,7 +23,7 @@ def scoring(caller: str) -> Request:
     return Request(EncodedPrompt([0], [], [], []), None, GenerationOptions(caller=caller), labels=[[1], [2]])
 
 
-def order(waiting: Waiting) -> list[str]:
+def order(waiting: Waiting[Request]) -> list[str]:
     taken = []
     while (found := waiting.take(lambda _: True, wait=0)) is not None:
         taken.append(found.options.caller)
@@ -30,14 +31,14 @@ def order(waiting: Waiting) -> list[str]:
 
 
 def test_callers_take_turns() -> None:
-    waiting = Waiting(64, 30)
+    waiting: Waiting[Request] = Waiting(64, 30)
     for caller in ("many", "many", "many", "few", "many", "few", "one"):
         waiting.put(request(caller))
     assert order(waiting) == ["many", "few", "one", "many", "few", "many", "many"]
 
 
 def test_who_comes_later_is_not_owed_the_turns_before() -> None:
-    waiting = Waiting(64, 30)
+    waiting: Waiting[Request] = Waiting(64, 30)
     for _ in range(3):
         waiting.put(request("old"))
         assert waiting.take(lambda _: True, wait=0) is not None
@@ -47,14 +48,14 @@ def test_who_comes_later_is_not_owed_the_turns_before() -> None:
 
 
 def test_a_lower_priority_number_goes_first_whoever_asks() -> None:
-    waiting = Waiting(64, 30)
+    waiting: Waiting[Request] = Waiting(64, 30)
     for caller, priority in (("batch", 1), ("batch", 1), ("clerk", 0), ("batch", 0)):
         waiting.put(request(caller, priority))
     assert order(waiting) == ["clerk", "batch", "batch", "batch"]
 
 
 def test_what_does_not_fit_yet_keeps_its_turn() -> None:
-    waiting = Waiting(64, 30)
+    waiting: Waiting[Request] = Waiting(64, 30)
     long, short = request("a", length=9), request("b", length=1)
     waiting.put(long)
     waiting.put(short)
@@ -63,7 +64,7 @@ def test_what_does_not_fit_yet_keeps_its_turn() -> None:
 
 
 def test_places_and_closing() -> None:
-    waiting = Waiting(1, 30)
+    waiting: Waiting[Request] = Waiting(1, 30)
     first = request("a")
     waiting.put(first)
     with pytest.raises(Overloaded, match="1 requests wait"), waiting.place():
@@ -78,7 +79,7 @@ def test_places_and_closing() -> None:
 
 
 def test_a_place_is_held_while_a_request_is_made_ready() -> None:
-    waiting = Waiting(1, 30)
+    waiting: Waiting[Request] = Waiting(1, 30)
     with waiting.place(), pytest.raises(Overloaded), waiting.place():
         pytest.fail("there is one place")
     with waiting.place():  # it was given back, though nobody waits in it
@@ -91,14 +92,14 @@ def test_a_place_is_held_while_a_request_is_made_ready() -> None:
 
 
 def test_what_finishes_an_answer_needs_no_place_and_goes_first() -> None:
-    waiting = Waiting(2, 30)
+    waiting: Waiting[Request] = Waiting(2, 30)
     for one in (request("first", priority=-5), request("second"), scoring("third")):
         waiting.put(one)
     assert order(waiting) == ["third", "first", "second"]
 
 
 def test_draining_lets_answers_be_finished_and_nothing_begin() -> None:
-    waiting = Waiting(8, 30)
+    waiting: Waiting[Request] = Waiting(8, 30)
     begins, finishes = request("a"), scoring("a")
     waiting.put(begins)
     waiting.put(finishes)
@@ -117,14 +118,14 @@ def test_draining_lets_answers_be_finished_and_nothing_begin() -> None:
 def test_who_is_late_holds_no_place_and_is_not_taken() -> None:
     """The deadline has passed, or the longest wait: by the clock of those who ask, so that nothing has to happen first."""
     now = time.monotonic()
-    waiting = Waiting(2, 30)
+    waiting: Waiting[Request] = Waiting(2, 30)
     in_time, late = request("in time", deadline=now + 3600), request("late", deadline=now)
     waiting.put(late)
     waiting.put(in_time)
     assert len(waiting) == 1
     assert isinstance(late.given_up(), TooLate)
     assert order(waiting) == ["in time"]
-    patient = Waiting(2, 0)
+    patient: Waiting[Request] = Waiting(2, 0)
     waited = request("waited")
     patient.put(waited)
     assert "waited 0 s" in str(waited.given_up())
@@ -132,7 +133,7 @@ def test_who_is_late_holds_no_place_and_is_not_taken() -> None:
 
 
 def test_whoever_is_taken_has_waited_long_enough() -> None:
-    waiting = Waiting(2, 3600)
+    waiting: Waiting[Request] = Waiting(2, 3600)
     taken = request("a")
     waiting.put(taken)
     assert taken.start_by < math.inf
@@ -141,7 +142,7 @@ def test_whoever_is_taken_has_waited_long_enough() -> None:
 
 
 def test_a_place_that_is_handed_on_is_one_place() -> None:
-    waiting = Waiting(1, 30)
+    waiting: Waiting[Request] = Waiting(1, 30)
     with waiting.place() as held:
         with pytest.raises(Overloaded), waiting.place():
             pytest.fail("there is no second place")
