@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,7 @@ class Cluster:
         if settings.user is not None and settings.password is not None:
             # encoded here: the client itself takes ASCII only (RFC 7617, 2.1 lets servers take UTF-8, and Elasticsearch does)
             options["basic_auth"] = base64.b64encode(f"{settings.user}:{settings.password.get_secret_value()}".encode()).decode()
+        logging.getLogger("elastic_transport.transport").setLevel(logging.ERROR)  # it logs a stack trace for every request that goes to another node
         # a node that was lost is passed over at once; one that is slow is not asked twice
         self._client = Elasticsearch(list(settings.hosts), connections_per_node=_CONNECTIONS, max_retries=max(2, len(settings.hosts)), **options)
 

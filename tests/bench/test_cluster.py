@@ -37,4 +37,4 @@ def test_the_best_are_those_of_the_allowed_that_are_nearest() -> None:
 
 
 def test_the_slowest_run_is_the_lowest_rate() -> None:
-    assert _rate(Spread(10, 5, 20)) == Spread(2000, 1000, 4000)
+    assert _rate(20_000, Spread(10, 5, 20)) == Spread(2000, 1000, 4000)

@@ -125,7 +125,9 @@ def test_what_is_no_elasticsearch_is_said_so(catalogue: Catalogue, settings: Ela
         ElasticsearchIndex.open(through_proxy(settings, lines), catalogue, EMBEDDER, 2)
 
 
-def test_of_several_hosts_one_that_is_down_is_passed_over_and_none_at_all_is_said(catalogue: Catalogue, settings: Elasticsearch) -> None:
+def test_of_several_hosts_one_that_is_down_is_passed_over_and_none_at_all_is_said(
+    catalogue: Catalogue, settings: Elasticsearch, caplog: pytest.LogCaptureFixture
+) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     put(catalogue, "a", "fee", (1, 0))
     index = ElasticsearchIndex.open(settings.model_copy(update={"hosts": (nobody, settings.hosts[0])}), catalogue, EMBEDDER, 2)
@@ -134,6 +136,8 @@ def test_of_several_hosts_one_that_is_down_is_passed_over_and_none_at_all_is_sai
     index.close()
     with pytest.raises(IndexUnavailable, match=f"{nobody}, http://nowhere.invalid:9200 cannot be reached"):
         ElasticsearchIndex.open(settings.model_copy(update={"hosts": (nobody, "http://nowhere.invalid:9200")}), catalogue, EMBEDDER, 2)
+    assert "has failed for" in caplog.text
+    assert not [record for record in caplog.records if record.exc_info]  # no stack traces
 
 
 def test_an_index_made_otherwise_is_refused_until_it_is_made_anew(catalogue: Catalogue, settings: Elasticsearch) -> None:
