@@ -29,7 +29,7 @@ ENTRYPOINT ["bankassist"]
 
 FROM base AS service
 RUN --mount=from=wheel,source=/wheels,target=/wheels \
-    pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" -c constraints.txt "$(ls /wheels/bankassist-*.whl)[serve,elastic,postgres]" \
+    pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" -c constraints.txt "$(ls /wheels/bankassist-*.whl)[serve,elastic,postgres,remote]" \
  && pip install --no-cache-dir --no-deps -r bundled.txt
 USER bankassist
 ENV BANKASSIST_SERVICE__HOST=0.0.0.0 BANKASSIST_SERVICE__WORKER=false

@@ -24,7 +24,7 @@ from elasticsearch import (
 
 from core.errors import IndexRefused, IndexUnavailable
 from core.settings import Elasticsearch as Settings
-from engines.elasticsearch_index.breaker import Breaker
+from engines.breaker import Breaker
 
 #: the client is of this major version; base64 vectors (Elasticsearch 9.3) halve what a load sends
 MAJOR, LEAST_MINOR = 9, 3
@@ -91,7 +91,7 @@ class Cluster:
 
     @contextmanager
     def _told(self, seconds: float) -> Iterator[None]:
-        if not self._breaker.lets_through():
+        if not self._breaker.let_through():
             raise IndexUnavailable(f"Elasticsearch at {self.hosts} did not answer several times and is left alone for a moment; try again in some seconds")
         try:
             yield
@@ -111,6 +111,9 @@ class Cluster:
                 raise IndexUnavailable(f"Elasticsearch at {self.hosts} cannot do it now: {reason(error)}") from error
             self._breaker.succeeded()
             raise IndexRefused(self._refusal(error)) from error
+        except BaseException:  # of our own: it says nothing of the cluster
+            self._breaker.told_nothing()
+            raise
         else:
             self._breaker.succeeded()
 

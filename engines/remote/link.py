@@ -23,8 +23,9 @@ import httpx
 
 from core.errors import BankassistError, NotFound, Overloaded, SettingsError, Unavailable
 from core.settings import Remote
-from engines.remote.breaker import Breaker, RepeatBudget, pause
+from engines.breaker import Breaker
 from engines.remote.house import House
+from engines.remote.repeats import RepeatBudget, pause
 from engines.waiting import stopping
 
 END: Final = object()

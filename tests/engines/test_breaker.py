@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engines.remote.breaker import Breaker, RepeatBudget, pause
+from engines.breaker import Breaker
+from engines.remote.repeats import RepeatBudget, pause
 
 
 class Clock:
