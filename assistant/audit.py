@@ -14,7 +14,7 @@ from assistant.guard import mask
 from core.errors import CallerLeft
 from core.ports import GenerationOptions
 from core.prompts import Prompt
-from core.types import Answer, Draft, Passage, Query, Route
+from core.types import Answer, Draft, Found, Passage, Query, Route
 from engines.catalogue.audit import Audit
 
 
@@ -99,13 +99,14 @@ class AuditTrail:
     def _broken_off(self, audit_id: str, query: Query, why: str) -> None:
         self.audit.record(audit_id, "answer.broken_off", query.principal.name, {"reason": why})
 
-    def searched(self, audit_id: str, query: Query, passages: Sequence[Passage], sequence: int) -> None:
+    def searched(self, audit_id: str, query: Query, found: Found, sequence: int) -> None:
         body = {
             "question": mask(query.text),
             "as_of": query.as_of.isoformat(),
             "groups": sorted(query.principal.readable),
-            "passages": _passages(passages),
+            "passages": _passages(found.passages),
             "index_sequence": sequence,
+            "index_fallback": found.index_fallback,
         }
         self.audit.record(audit_id, "search", query.principal.name, body)
 

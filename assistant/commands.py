@@ -100,7 +100,7 @@ def search(
         asked = Query(text, _operator(groups), day or application.today())
         assistant = application.assistant
         found = assistant.retriever.search(asked, top_k or settings.retrieval.top_k)
-        assistant.audit.searched(assistant.audit.new_id(), asked, found.passages, assistant.sequence())
+        assistant.audit.searched(assistant.audit.new_id(), asked, found, assistant.sequence())
         document = search_out(text, asked.as_of, found, time.perf_counter() - started, with_score=True)
     if as_json:
         print_json(document.model_dump(mode="json"))

@@ -251,6 +251,7 @@ class BankOut(_Out):
     answer_id: str
     audit_id: str
     trace_id: str
+    index_fallback: bool = Field(description="the index of the settings did not answer, so the local one was searched")
     unused_messages: list[int] = Field(description="messages of the request, counted from 0, that were not read")
 
 

@@ -102,6 +102,7 @@ function conclude(answer, parts, passages) {
     element("span", {}, words.rulesOf(day(answer.as_of))),
     answer.kind === "answered" && answer.status !== "unchecked" ? element("span", {}, words.numbersChecked(grounding.numbers_checked)) : null,
     grounding.sentences_dropped > 0 ? element("span", {}, words.dropped(grounding.sentences_dropped)) : null,
+    answer.index_fallback ? element("span", {}, words.indexFallback) : null,
     element("span", {}, words.seconds(number(answer.timings.total ?? 0))),
     element("span", {}, `${words.record} `, element("code", {}, answer.audit_id)),
   );

@@ -50,6 +50,7 @@ export const words = {
   kinds: { answered: "The answer is complete.", refused: "There is no answer.", handed_off: "A colleague will answer." },
   rulesOf: (day) => `Rules in force on ${day}`,
   numbersChecked: (count) => (count === 0 ? "No numbers to check" : count === 1 ? "1 number checked" : `${count} numbers checked`),
+  indexFallback: "the index did not answer: searched in the local one",
   dropped: (count) => (count === 1 ? "1 sentence left out: it failed a check" : `${count} sentences left out: they failed a check`),
   seconds: (text) => `${text} s`,
   record: "Record",

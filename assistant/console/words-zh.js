@@ -50,6 +50,7 @@ export const words = {
   kinds: { answered: "答案已完整。", refused: "没有答案。", handed_off: "将由工作人员为您解答。" },
   rulesOf: (day) => `以${day}有效的规定为准`,
   numbersChecked: (count) => (count === 0 ? "没有需要核对的数字" : `已核对 ${count} 个数字`),
+  indexFallback: "索引未应答，改用本地索引检索",
   dropped: (count) => `${count} 句未通过核对，已略去`,
   seconds: (text) => `${text} 秒`,
   record: "记录编号",

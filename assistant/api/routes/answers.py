@@ -72,7 +72,7 @@ def search(body: SearchRequest, caller: Asker, request: Request) -> SearchOut:
     query = Query(checked_question(body.query, found_in.settings.service.max_question), caller, body.as_of or found_in.today())
     assistant = found_in.assistant
     found = assistant.retriever.search(query, body.top_k or found_in.settings.retrieval.top_k)
-    assistant.audit.searched(assistant.audit.new_id(), query, found.passages, assistant.sequence())
+    assistant.audit.searched(assistant.audit.new_id(), query, found, assistant.sequence())
     return search_out(query.text, query.as_of, found, time.perf_counter() - started, with_score="eval" in caller.scopes)
 
 
