@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,6 +23,10 @@ from assistant.api.tracing import trace_id
 from core.errors import CallerLeft
 from core.ports import Token
 from core.types import Answer
+
+#: after so long without an event a comment is sent, which clients do not see: proxies cut connections off on which nothing moves
+KEEP_ALIVE_SECONDS = 10.0
+_STILL_AT_WORK = b": still at work\n\n"
 
 _T = TypeVar("_T")
 Sent = Event | Token | Generated
@@ -70,11 +75,12 @@ async def watched(request: Request, service: ServiceState, cancelled: threading.
     return outcome[0]
 
 
-async def stream(service: ServiceState, work: Work, question: Question, request: Request, encode: Encode) -> Response:
-    """Server-sent events. What fails before the first event is an ordinary error response."""
+async def stream(service: ServiceState, work: Work, question: Question, request: Request, encode: Encode, held: tuple[type, ...] = ()) -> Response:
+    """Server-sent events. What fails before the first event is an ordinary error response; ``held`` are kinds of events that do not count as first ones, and
+    wait for one that does."""
     cancelled = threading.Event()
     events = work(question, cancelled)
-    first = await watched(request, service, cancelled, lambda: next(events))
+    first = await watched(request, service, cancelled, lambda: _first(events, held))
     if cancelled.is_set():
         events.close()  # type: ignore[attr-defined]
         raise CallerLeft("the caller left")
@@ -84,12 +90,12 @@ async def stream(service: ServiceState, work: Work, question: Question, request:
 class _Stream(StreamingResponse):
     """The events of one answer. However the response ends, the work ends with it; after an error the body breaks off, since one that ends counts as whole."""
 
-    def __init__(self, service: ServiceState, request: Request, encode: Encode, cancelled: threading.Event, first: Sent, events: Iterator[Sent]) -> None:
+    def __init__(self, service: ServiceState, request: Request, encode: Encode, cancelled: threading.Event, first: list[Sent], events: Iterator[Sent]) -> None:
         self._service = service
         self._request = request
         self._encode = encode
         self._cancelled = cancelled
-        self._first = first
+        self._first = iter(first)
         self._events = events
         self._failed = False
         super().__init__(self._body(), media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
@@ -106,17 +112,28 @@ class _Stream(StreamingResponse):
                 await to_thread.run_sync(self._end)
 
     async def _body(self) -> AsyncIterator[bytes]:
-        event: Sent | None = self._first
         try:
-            while event is not None:
+            while True:
+                if (event := next(self._first, None)) is None:
+                    waiting = asyncio.ensure_future(self._next())
+                    try:
+                        while not (await asyncio.wait({waiting}, timeout=KEEP_ALIVE_SECONDS))[0]:
+                            yield _STILL_AT_WORK
+                    finally:
+                        waiting.cancel()
+                    event = waiting.result()
+                if event is None:
+                    return
                 if isinstance(event, Answer):
                     self._service.metrics.count(event)
                 if encoded := self._encode(event):
                     yield encoded
-                event = await to_thread.run_sync(_next, self._events, limiter=self._service.threads, abandon_on_cancel=True)
         except Exception as error:
             self._failed = True
             yield sse("error", problems.problem_of(error, self._request.url.path, trace_id(self._request.scope)))
+
+    async def _next(self) -> Sent | None:
+        return await to_thread.run_sync(next, self._events, None, limiter=self._service.threads, abandon_on_cancel=True)
 
     def _end(self) -> None:
         self._cancelled.set()
@@ -124,8 +141,11 @@ class _Stream(StreamingResponse):
             self._events.close()  # type: ignore[attr-defined]
 
 
-def _next(events: Iterator[Sent]) -> Sent | None:
-    return next(events, None)
+def _first(events: Iterator[Sent], held: tuple[type, ...]) -> list[Sent]:
+    found = [next(events)]
+    while isinstance(found[-1], held):
+        found.append(next(events))
+    return found
 
 
 def sse(name: str | None, document: dict[str, Any]) -> bytes:

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from assistant.api.app import create_app
 from assistant.api.routes.openai_models import embedding_model
 from assistant.policy import Policy
-from core.errors import Unavailable
+from core.errors import BadInput, Unavailable
 from core.ports import GenerationOptions, Token
 from core.prompts import PLAIN_SYSTEM, SYSTEM, Prompt
 from core.settings import Models
@@ -344,6 +344,26 @@ def test_a_stream_that_fails_does_not_end_as_a_whole_one_does(running: Running, 
     assert exchange.run()[-1]["more_body"] is True
 
 
+def test_a_stream_on_which_nothing_moves_is_kept_alive(running: Running, app: FastAPI, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, generator = running
+    generator.write = answering("USD 45.00", "USD 45.00")
+    monkeypatch.setattr("assistant.api.work.KEEP_ALIVE_SECONDS", 0.001)
+    exchange = Exchange(app, CHAT, body_of(), key)
+    comment = b": still at work\n\n"
+
+    class UntilKeptAlive(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            deadline = time.monotonic() + 60
+            while not any(message.get("body") == comment for message in exchange.sent):
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+            return True
+
+    generator.gate = UntilKeptAlive()
+    body = b"".join(message["body"] for message in exchange.run()[1:])
+    assert "stop" in told(chunks_of(body.replace(comment, b"").decode()))
+
+
 def test_a_withdrawal_while_an_answer_is_sent_breaks_it_off(service: Service) -> None:
     """What was sent cannot be taken back, but nobody may take it for an answer."""
     written = answering("The fee is USD 45.00 [1]. The annual fee is USD 45.00", "USD 45.00")
@@ -481,6 +501,15 @@ def test_a_document_of_a_schema_is_written_from_passages_and_unchecked(service: 
     stream = told(chunks_of(ask(service.staff, stream=True, **AS_SCHEMA).text))
     assert "".join(delta["content"] for delta in stream if isinstance(delta, dict)) == '{"fee": "USD 46.00"}'
     problem(ask(service.customer, **AS_SCHEMA), 403, "missing_scope")
+
+
+def test_a_schema_that_cannot_be_kept_is_an_ordinary_error(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> Iterator[Token | Draft]:
+        raise BadInput("the JSON schema cannot be used", param="response_format")
+
+    monkeypatch.setattr(service.generator, "generate", refuse)
+    for more in ({}, {"stream": True}, {"use_rag": False}, {"use_rag": False, "stream": True}):
+        assert problem(ask(service.staff, **AS_SCHEMA, **more), 400, "invalid_request")["param"] == "response_format", more
 
 
 def test_a_document_that_is_cut_off_says_so(service: Service) -> None:

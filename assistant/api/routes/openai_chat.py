@@ -24,7 +24,7 @@ from assistant.openai_wire import ChatCompletionOut, ChatRequest
 from assistant.wire import ADAPTER
 from core.errors import BadInput, BankassistError, Conflict, NotFound
 from core.ports import GenerationOptions
-from core.types import Answer, Principal, Query
+from core.types import Answer, Found, Principal, Query, Route
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -73,7 +73,9 @@ async def _complete(body: ChatRequest, caller: Principal, deadline: float, reque
     try:
         if body.stream:
             chunks = Chunks(asked)
-            return await stream(service, assistant.events if checked else assistant.writing, question, request, lambda event: _encoded(event, chunks))
+            # whether a schema can be kept is known when the model begins
+            held = (Route, Found) if body.schema_wanted is not None else ()
+            return await stream(service, assistant.events if checked else assistant.writing, question, request, lambda event: _encoded(event, chunks), held)
         done = await answer(service, question, request) if checked else await generated(service, question, request)
     except (NotFound, Conflict, BadInput) as error:
         raise _in_openai_s_words(error, field) from error
