@@ -79,7 +79,7 @@ CITATION = {"n": int, "document_id": str, "version": int, "title": str, "heading
 BANK = {
     "outcome": str, "reason": (None, str), "status": str, "route": ROUTE, "adapter": str, "citations": [CITATION],
     "grounding": (None, {"numbers_checked": int, "numbers_unsupported": int, "sentences_dropped": int}),
-    "structured": (None, Any), "as_of": str, "answer_id": str, "audit_id": str, "trace_id": str, "unused_messages": [int],
+    "structured": (None, Any), "as_of": str, "answer_id": str, "audit_id": str, "trace_id": str, "index_fallback": bool, "unused_messages": [int],
 }  # fmt: skip
 MESSAGE = {"role": str, "content": str, "refusal": (None, str), "annotations": [ANNOTATION]}
 COMPLETION = {

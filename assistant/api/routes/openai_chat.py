@@ -56,7 +56,7 @@ async def _complete(body: ChatRequest, caller: Principal, deadline: float, reque
         use_rag=body.use_rag,
         top_k=body.top_k or settings.retrieval.top_k,
         options=_options(body, deadline),
-        system="" if checked else read.system,
+        system=read.system,
         place=place_of(request),
     )
     asked = Asked(
