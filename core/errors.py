@@ -89,6 +89,8 @@ class IndexUnavailable(Unavailable):
 class IndexRefused(IndexUnavailable):
     """Credentials, version, mapping or state of the cluster."""
 
+    code = "retriever_refused"
+
 
 class CallerLeft(BankassistError):
     code = "caller_left"
