@@ -16,6 +16,7 @@ import assistant.bootstrap
 from assistant.bootstrap import Application, LoadedModels
 from core import cli
 from core.errors import Unavailable
+from core.place import Place
 from core.ports import GenerationOptions, Token
 from core.prompts import Prompt
 from core.settings import Settings
@@ -32,11 +33,16 @@ _open, _generate = assistant.bootstrap.open_application, LocalGenerator.generate
 
 
 def _failing(
-    generator: LocalGenerator, prompt: Prompt, adapter: AdapterRef | None, options: GenerationOptions, cancelled: Event | None = None
+    generator: LocalGenerator,
+    prompt: Prompt,
+    adapter: AdapterRef | None,
+    options: GenerationOptions,
+    cancelled: Event | None = None,
+    place: Place | None = None,
 ) -> Iterator[Token | Draft]:
     if adapter is None or adapter.name != BROKEN:
-        return _generate(generator, prompt, adapter, options, cancelled)
-    return _until_it_breaks(_generate(generator, prompt, None, options, cancelled))
+        return _generate(generator, prompt, adapter, options, cancelled, place)
+    return _until_it_breaks(_generate(generator, prompt, None, options, cancelled, place))
 
 
 def _until_it_breaks(events: Iterator[Token | Draft]) -> Iterator[Token | Draft]:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,19 +44,22 @@ def serving(home: Path) -> Iterator[str]:
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=ends_with_parent()) as process:
         try:
             assert process.stderr is not None
-            lines = []
+            lines: list[str] = []
             for line in process.stderr:
                 lines.append(line)
                 if match := re.fullmatch(r"serving on (http://\S+)\n", line):
+                    reading = threading.Thread(target=lines.extend, args=(process.stderr,))  # a full pipe would hold the service up
+                    reading.start()
                     yield match[1]
                     break
             else:
                 pytest.fail(f"the service ended with code {process.wait()} before it was ready: {''.join(lines)}")
         finally:
             process.terminate()
-            _, rest = process.communicate(timeout=60)
+            process.wait(60)
+        reading.join()
         # nothing that clients may do is worth a line: neither the JDK's offers of HTTP/2, nor the stream that must break off
-        assert "uvicorn" not in rest
+        assert "uvicorn" not in "".join(lines)
 
 
 def test_openai_java_finds_nothing_wrong_and_leaves_nothing_out(tmp_path: Path, model_cache: Path) -> None:

@@ -16,20 +16,21 @@ import httpx
 import numpy as np
 import pytest
 
-from core.settings import Settings, load_settings
+from core.settings import Elasticsearch, Settings, load_settings
 from core.types import AdapterRef, Chunk
 from engines.catalogue import Catalogue
 from engines.catalogue.documents import NewVersion
 from tests.assistant.test_serve import PATIENCE, ROOT, Running, serving, soon
 from tests.embedder import HashedEmbedder
+from tests.engines.indexes import clear, cluster_settings
 from tests.fakes import ScriptedGenerator
 from tests.servers.nginx import running_nginx
 from tests.servers.postgres import new_database
 from tests.servers.process import free_port
 
 TEXT = "贝塔卡的年费为每年120元。The annual fee of the Beta card is USD 45.00."
-#: what says which index the processes search; one of their own is the default
-INDEXES = {"local": dict[str, str]()}
+#: which index the processes search: each one of its own, or all the same
+INDEXES = ("local", "elasticsearch")
 
 
 @dataclass(frozen=True)
@@ -66,13 +67,16 @@ class Fleet:
 def fleet(request: pytest.FixtureRequest, postgres_server: str, model_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp("fleet")
     with ExitStack() as stack:
+        if request.param == "elasticsearch":
+            cluster = cluster_settings(request.getfixturevalue("elasticsearch_url"))
+            stack.callback(clear, cluster)
         url = stack.enter_context(new_database(postgres_server))
         environment = {
             "BANKASSIST_CATALOGUE__URL": url,
             "BANKASSIST_CATALOGUE__FILES": str(folder / "files"),
             "BANKASSIST_SERVICE__WORKER": "false",
             "BANKASSIST_SERVICE__DRAIN_SECONDS": str(PATIENCE),  # a test does not wait for its end
-            **INDEXES[request.param],
+            **(elasticsearch_environment(cluster) if request.param == "elasticsearch" else {}),
         }
 
         def settings(name: str) -> Settings:
@@ -89,6 +93,15 @@ def fleet(request: pytest.FixtureRequest, postgres_server: str, model_cache: Pat
         port = free_port()
         stack.enter_context(running_nginx(folder / "nginx", balancer(port, [process.url for process in processes]), port))
         yield Fleet(processes, f"http://127.0.0.1:{port}", catalogue, {"Authorization": f"Bearer {key}"})
+
+
+def elasticsearch_environment(cluster: Elasticsearch) -> dict[str, str]:
+    return {
+        "BANKASSIST_INDEX__ENGINE": "elasticsearch",
+        "BANKASSIST_ELASTICSEARCH__HOSTS": ",".join(cluster.hosts),
+        "BANKASSIST_ELASTICSEARCH__PREFIX": cluster.prefix,
+        "BANKASSIST_ELASTICSEARCH__REPLICAS": str(cluster.replicas),
+    }
 
 
 def balancer(port: int, urls: list[str]) -> str:
