@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,6 +65,20 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
     """An empty database on a real server, for ``catalogue.url``."""
     with new_database(postgres_server) as url:
         yield url
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Of a run in several processes each tells which servers it used."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["used"], output["absent"] = found.used, found.absent
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    output = getattr(node, "workeroutput", {})
+    found.used.update(output.get("used", {}))
+    found.absent.update(output.get("absent", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

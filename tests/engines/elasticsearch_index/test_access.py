@@ -45,7 +45,7 @@ def refusal(settings: Elasticsearch, catalogue: Catalogue) -> str:
     with pytest.raises(IndexRefused) as opened:
         ElasticsearchIndex.open(settings, catalogue, EMBEDDER, 2)
     assert opened.value.message == examined.value.message
-    assert (opened.value.code, everything(settings)) == ("retriever_unavailable", before)
+    assert (opened.value.code, everything(settings)) == ("retriever_refused", before)
     return opened.value.message
 
 
