@@ -19,7 +19,6 @@ from core.prompts import Prompt, render
 from core.settings import Generation
 from core.types import AdapterRef, Draft
 from engines.adapter_files import WEIGHTS, read_adapter
-from engines.generation import requests
 from engines.local_generator import LocalGenerator
 from tests.engines.make_adapter import make_adapter
 from tests.engines.tiny import DIGEST, tiny_generator, tiny_model
@@ -70,7 +69,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(requests, "time", made)
+    monkeypatch.setattr("engines.waiting.time", made)
     return made
 
 
