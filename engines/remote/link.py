@@ -250,11 +250,15 @@ class Link:
                         raise _Failure(self._broken("sent something else than JSON objects"))
                     if "error" in document and "choices" not in document:
                         raise _Failure(self._broken(f"reported an error instead of text{_code(document)}"))
-                    if not progress.begun and ask.is_token(document):
+                    try:
+                        begins, ends = not progress.begun and ask.is_token(document), ask.is_end(document)
+                    except (KeyError, TypeError, AttributeError, IndexError):
+                        raise _Failure(self._broken("sent something that is no part of an answer")) from None
+                    if begins:
                         progress.begun = True
                         self.figures.begun += 1
                         self.figures.first_token_seconds += loop.time() - started
-                    progress.ended = progress.ended or ask.is_end(document)
+                    progress.ended = progress.ended or ends
                     events.put(document)
                     if progress.begun:
                         limit.reschedule(min(loop.time() + self._remote.token_seconds, until))

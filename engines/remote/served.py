@@ -96,6 +96,8 @@ class Served:
         """Why requests for an adapter cannot be sent, as far as is known without asking long; None where they can."""
         if self._wire.form == "chat":
             return "the server takes chat messages only, which adapters were not trained on"
+        if self._link.breaker.open:
+            return None  # as known as it can be now, and what is sent fails at once
         model = self.name(adapter)
         try:
             known = model in self.cards() or model in self.cards(_STALE)

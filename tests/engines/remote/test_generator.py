@@ -340,13 +340,15 @@ def sends(content: str, content_type: str = "text/event-stream") -> Callable[[Ex
         (sends("data: {no json\n\n"), "generator_failed", "no JSON"),
         (sends("data: [1]\n\n"), "generator_failed", "something else than JSON objects"),
         (sends('data: {"choices": [{"text": 3, "token_ids": ["x"], "finish_reason": "stop"}]}\n\n'), "generator_failed", "no part of an answer"),
+        (sends('data: {"choices": {"0": "USD"}}\n\n'), "generator_failed", "no part of an answer"),
+        (sends('data: {"choices": ["USD"]}\n\n'), "generator_failed", "no part of an answer"),
         (sends('data: {"error": {"message": "USD 45", "code": "gone"}}\n\n'), "generator_failed", r"reported an error instead of text \(gone\)"),
         (sends("data: [DONE]\n\n"), "generator_failed", "without an answer"),
         (sends("x" * 1_100_000), "generator_failed", "a line without end"),
         (sends('data: {"model": "other", "choices": [{"text": "x", "finish_reason": "stop"}]}\n\n'), "generator_wrong_model", "another model"),
         (sends('data: {"choices": [{"text": "x", "finish_reason": "content_filter"}]}\n\n'), "generator_failed", "ended the answer with content_filter"),
     ],
-    ids=range(20),
+    ids=range(22),
 )
 def test_a_fault_is_told_and_says_nothing_of_the_prompt(server: Server, folder: Path, script: Any, code: str, message: str) -> None:
     server.scripts = [script]
