@@ -17,6 +17,10 @@ from tests.servers.postgres import new_database, running_server
 os.environ.update({"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "TOKENIZERS_PARALLELISM": "false", "TQDM_DISABLE": "1"})
 
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # two processes with two threads each would wait for one another on two cores
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own environment must not change what is tested."""
