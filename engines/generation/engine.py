@@ -229,7 +229,7 @@ class Engine:
             self._decoder.move(last.slot, one.slot, last.read)
             self._running[one.slot] = last
             last.slot = one.slot
-        elif one.written and self.prefixes.keeps:
+        elif one.written and self.prefixes.keeps and self._decoder.shares_prefixes:
             self._left[one.slot] = _Left(one.tokens[: one.read], one.namespaces)
 
     def _reserve(self, slots: int, tokens: int) -> None:
