@@ -55,7 +55,8 @@ class BodyLimit:
         await self.app(scope, counted, send)
 
     async def _refuse(self, scope: Scope, send: Send, limit: int) -> None:
+        """The connection stays open: closed while a client still sends, its system would throw the answer away. The server drops what comes."""
         body = json.dumps(problem(scope["path"], trace_id(scope), 413, too_large(limit), "too_large")).encode()
-        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
+        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 413, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -186,7 +186,7 @@ class Engine:
         self._reserve(len(self._running), max(one.request.longest for one in self._running))
         self.prefixes.asked_tokens += before
         if (left := self._left.pop(one.slot, None)) is not None:  # it lies there already, and need not be copied there
-            one.read = left.shared_with(one)
+            one.read = request.cached_tokens = left.shared_with(one)
             self.prefixes.hit_tokens += one.read
         self._match(one)
 

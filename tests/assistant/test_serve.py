@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import re
 import select
@@ -161,6 +163,18 @@ def test_a_request_that_takes_longer_than_the_limit_is_broken_off(settings: Sett
 
 
 # -- the worker ------------------------------------------------------------------------------------
+
+
+def test_a_client_that_sends_far_too_much_reads_why(settings: Settings) -> None:
+    """Such as the JDK's, which reads the answer when all is sent. A server that closes before loses its answer: the client's system gets a reset."""
+    with serving(settings) as running:
+        caller = http.client.HTTPConnection(running.url.removeprefix("http://"), timeout=PATIENCE)
+        headers = {"Authorization": f"Bearer {running.key}", "Content-Type": "application/json"}
+        for _ in range(2):  # over one connection
+            caller.request("POST", "/v1/answers", b"x" * 32 * 1024 * 1024, headers)
+            answer = caller.getresponse()
+            assert (answer.status, json.loads(answer.read())["type"]) == (413, "urn:bankassist:problem:too-large")
+        caller.close()
 
 
 def test_a_worker_that_is_killed_is_started_again_and_ends_with_the_service(settings: Settings) -> None:
