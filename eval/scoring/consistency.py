@@ -46,4 +46,4 @@ def _family(item: Item) -> Hashable:
 def _said(record: Record) -> Hashable:
     if not answered(record):
         return record.kind
-    return rating(record) or frozenset((str(one.value), one.unit) for one in figures(record.text))
+    return rating(record) or frozenset((one.value, one.unit) for one in figures(record.text))

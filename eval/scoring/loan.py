@@ -6,12 +6,14 @@ rating is wrong, and as wrong as it can be. All functions take labels (1 is bad)
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from eval.run.record import Record
@@ -115,14 +117,20 @@ def kolmogorov_smirnov(labels: NDArray[np.int64], probabilities: Floats) -> floa
 
 def calibration_line(labels: NDArray[np.int64], probabilities: Floats) -> tuple[float | None, float | None]:
     """Slope and intercept of the outcome over the log-odds of its probability (Cox 1958): 1 and 0 when they can be taken at their word. None where a cut-off
-    tells all bad loans from all good ones, since no slope is steep enough then."""
+    tells all bad loans from all good ones, since no slope is steep enough then, and where all probabilities are the same."""
     bad, good = probabilities[labels == 1], probabilities[labels == 0]
     if bad.min() >= good.max() or good.min() >= bad.max():
         return None, None
     clipped = np.clip(probabilities, _CLIP, 1 - _CLIP)
-    odds = np.log(clipped / (1 - clipped))[:, None]
-    model = LogisticRegression(C=np.inf, solver="newton-cholesky", max_iter=1000).fit(odds, labels)
-    return float(model.coef_[0][0]), float(model.intercept_[0])
+    odds = np.log(clipped / (1 - clipped))
+    middle, spread = float(odds.mean()), float(odds.std())
+    with warnings.catch_warnings(action="error", category=ConvergenceWarning):
+        try:
+            model = LogisticRegression(C=np.inf, solver="newton-cholesky").fit((odds[:, None] - middle) / spread, labels)
+        except ConvergenceWarning:  # all but told apart
+            return None, None
+    slope = float(model.coef_[0][0]) / spread
+    return slope, float(model.intercept_[0]) - slope * middle
 
 
 def cost(labels: NDArray[np.int64], declined: NDArray[np.int64], costs: Costs) -> float:
