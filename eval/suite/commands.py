@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Table
 
-from core.cli import DONE, WRONG_USAGE, Json, console, environment, errors, print_json, progress
+from core.cli import DONE, PARTLY_DONE, WRONG_USAGE, Json, console, environment, errors, print_json, progress
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from eval.suite.leaks import Leak
     from eval.suite.training import TrainingTexts
 
+Form = Literal["squad", "beir", "csv"]
 SuitePath = Annotated[Path, typer.Argument(metavar="SUITE", help="A suite's folder, or the name of a shipped suite (bank, loan-risk, injection).")]
 
 
 def register(commands: typer.Typer) -> None:
     commands.command("validate")(_validate)
+    commands.command("import")(_import)
 
 
 def _validate(
@@ -62,6 +64,68 @@ def _validate(
         if power:
             _print_power(differences)
     raise typer.Exit(WRONG_USAGE if problems else DONE)
+
+
+def _import(
+    context: typer.Context,
+    form: Annotated[Form, typer.Argument(metavar="FORM", help="squad (SQuAD 1.1 and 2.0, CMRC2018), beir (a folder), or csv (named columns).")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="The files; of beir the folders.")],
+    out: Annotated[Path, typer.Option(help="The suite's new folder.")],
+    name: Annotated[str | None, typer.Option(help="The suite's name; default: its folder's.")] = None,
+    licence: Annotated[str, typer.Option(help="Under which the data may be used.")] = "unknown",
+    limit: Annotated[int | None, typer.Option(min=1, help="Take so many questions, drawn by --seed, and only the documents that they are about.")] = None,
+    seed: Annotated[int, typer.Option(help="Draws the questions of --limit.")] = 1,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out rows that cannot be used, and count them; without it nothing is written then.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a suite of questions in another form, with its documents in `documents/` for `bankassist ingest`.
+
+    csv knows the columns question, answer (accepted ones separated by |; empty: to be refused), document_id, text (the document), quote, reason, id,
+    group_id, lang, topic, adapter, groups, as_of. Exit code 3 when rows were left out.
+    """
+    from assistant.bootstrap import time_zone
+    from engines.catalogue import Catalogue
+    from eval.suite.corpus import corpus_of_catalogue
+    from eval.suite.imports.beir import read_beir
+    from eval.suite.imports.build import build
+    from eval.suite.imports.squad import read_squad
+    from eval.suite.imports.table import read_table
+
+    settings = environment(context).settings
+    read = {"squad": read_squad, "beir": read_beir, "csv": read_table}[form](files)
+    made = build(
+        read,
+        out,
+        name=name or out.resolve().name.lower(),
+        licence=licence,
+        primary=("recall@5", "ndcg@10") if form == "beir" else ("correct", "refused_right", "over_refusal", "token_f1"),
+        settings=settings.ingest,
+        catalogue=lambda ids: corpus_of_catalogue(Catalogue.open(settings.home, settings.catalogue), ids),
+        today=_today(time_zone(settings)),
+        limit=limit,
+        seed=seed,
+        skip_bad=skip_bad,
+    )
+    manifest, own = made.suite.manifest, made.suite.documents
+    if as_json:
+        counted = {
+            "suite": manifest.name,
+            "path": str(out),
+            "n": manifest.n,
+            "documents": len(manifest.corpus.documents),
+            "counts": manifest.counts.model_dump(),
+        }
+        print_json({**counted, "skipped": [bad._asdict() for bad in made.skipped]})
+    else:
+        for bad in made.skipped:
+            errors.print(f"left out: {bad}", markup=False, soft_wrap=True)
+        console.print(
+            f"{out}: {manifest.n} items about {len(manifest.corpus.documents)} documents, {len(made.skipped)} rows left out", markup=False, soft_wrap=True
+        )
+        console.print(f"next: {f'bankassist ingest {own}, then ' if own else ''}bankassist eval validate {out}", markup=False, soft_wrap=True)
+    raise typer.Exit(PARTLY_DONE if made.skipped else DONE)
 
 
 def _today(zone: Any) -> date:

@@ -15,6 +15,8 @@ from eval.suite.personal import kinds_in
 
 #: of a general suite, the share of items to be refused
 REFUSED_AT_LEAST, REFUSED_AT_MOST = 0.15, 0.40
+#: the metric of a suite that says what the right answers are
+ANSWERS = "correct"
 #: answers of these tasks need not stand in a document: they are computed, decided, or concern who answers
 _DERIVED = ("calc", "loan_risk", "routing")
 
@@ -22,8 +24,9 @@ _DERIVED = ("calc", "loan_risk", "routing")
 def check_items(draft: Draft, corpus: Corpus | None, today: date) -> list[Problem]:
     """Every problem of every item, in the order of the file. Without a corpus, evidence is not looked at."""
     problems: list[Problem] = []
+    judged = draft.manifest is None or ANSWERS in draft.manifest.primary
     for line, item in draft.items:
-        found = [*_consistent(item), *(_evidence(item, corpus, today) if corpus is not None else ())]
+        found = [*_consistent(item, judged), *(_evidence(item, corpus, today) if corpus is not None else ())]
         found += [f"personal data ({', '.join(kinds)}) in what is asked or expected" for kinds in [kinds_in(item)] if kinds]
         problems += [Problem(line, item.id, text) for text in found]
     if draft.manifest is not None:
@@ -49,7 +52,8 @@ def check_warnings(draft: Draft) -> list[Problem]:
     return [Problem(line, item.id, text) for line, item in draft.items for text in _unsupported(item)]
 
 
-def _consistent(item: Item) -> Iterator[str]:
+def _consistent(item: Item, judged: bool) -> Iterator[str]:
+    """``judged``: the suite claims something of answers, and not of retrieval alone."""
     answer, expect = item.answer, item.expect
     expected = bool(answer.texts or answer.facts or answer.numbers or answer.verdict)
     if expect.refuse:
@@ -60,7 +64,7 @@ def _consistent(item: Item) -> Iterator[str]:
     else:
         if expect.reason is not None:
             yield f"has the reason {expect.reason} to be refused, and expect.refuse is false"
-        if not expected and not (item.task == "routing" and expect.adapter):
+        if judged and not expected and not (item.task == "routing" and expect.adapter):
             yield "is to be answered, and nothing says with what: texts, facts, numbers or a verdict"
         if not item.evidence and item.task != "routing":
             yield "is to be answered, and has no evidence"
