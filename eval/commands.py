@@ -19,6 +19,7 @@ from rich.table import Table
 from core.cli import DONE, FAILED, Json, console, environment, errors, print_json, progress
 from core.errors import BadInput
 from core.settings import Settings
+from eval.run import commands as run_commands
 from eval.suite import commands as suite_commands
 
 #: seconds
@@ -40,6 +41,7 @@ def register(app: typer.Typer) -> None:
     commands.command("answers")(_answers)
     commands.command("fidelity")(_fidelity)
     suite_commands.register(commands)
+    run_commands.register(commands)
 
 
 def _adapters(
