@@ -20,6 +20,8 @@ from core.cli import DONE, FAILED, Json, console, environment, errors, print_jso
 from core.errors import BadInput
 from core.settings import Settings
 from eval.run import commands as run_commands
+from eval.scoring import commands as scoring_commands
+from eval.statistics import commands as statistics_commands
 from eval.suite import commands as suite_commands
 
 #: seconds
@@ -42,6 +44,8 @@ def register(app: typer.Typer) -> None:
     commands.command("fidelity")(_fidelity)
     suite_commands.register(commands)
     run_commands.register(commands)
+    scoring_commands.register(commands)
+    statistics_commands.register(commands)
 
 
 def _adapters(

@@ -16,6 +16,7 @@ from uuid import uuid4
 from assistant.bootstrap import load_models, time_zone
 from core.errors import BadInput, Conflict, NotFound
 from core.settings import Settings
+from engines.catalogue import Catalogue
 from engines.catalogue.adapters import AdapterRegistry
 from eval.run import corpus, offline
 from eval.run.arms import forced_name
@@ -79,10 +80,13 @@ class Watch:
 
 @dataclass(frozen=True)
 class Opened:
+    """``catalogue`` is that of the corpus; a service shows none."""
+
     target: Target
     engines: Engines
     cache: Cache | None
     guard: offline.Guard | None
+    catalogue: Catalogue | None = None
 
 
 def begin(wanted: Wanted, folder: Path, settings: Settings, watch: Watch) -> Ended:
@@ -207,7 +211,7 @@ def opened(suite: Suite, items: Sequence[Item], wanted: Wanted, settings: Settin
         refuse_unknown_weights(application, forced)
         here = InProcess(application, today, wanted.at_once)
         cache = stack.enter_context(_open_cache(settings)) if wanted.cached else None
-        yield Opened(here, here.engines(), cache, guard)
+        yield Opened(here, here.engines(), cache, guard, application.parts.catalogue)
 
 
 def patient(settings: Settings, at_once: int) -> Settings:
@@ -243,6 +247,7 @@ def _run(folder: Path, document: RunDocument, items: Sequence[Item], found: Open
             "errors": sum(record.error is not None for record in records),
             "from_cache": sum(record.cached for record in records),
             "head": head,
+            "readers": corpus.readers(found.catalogue, records) if found.catalogue is not None else None,
         }
     )
     finish(folder, document)
