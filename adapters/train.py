@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import shutil
@@ -10,8 +9,6 @@ import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from adapters.data_digest import data_digest
 from adapters.tasks import Task
 from adapters.training import Progress, Trainer
 from core.errors import BadInput
@@ -131,22 +129,3 @@ def _manifest(task: Task, version: int, models: Models, folder: ModelFolder, sta
         "libraries": {name: package_version(name) for name in ("torch", "transformers", "peft")},
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def data_digest() -> str:
-    """Over everything that training data are drawn from: passages, names, the sample bank's sources, and the code that draws."""
-    digest = hashlib.sha256()
-    for package in ("adapters.data", "examples.samplebank"):
-        for name, content in sorted(_files(files(package), "")):
-            digest.update(f"{package}/{name}\n".encode() + content)
-    return digest.hexdigest()
-
-
-def _files(folder: Traversable, place: str) -> list[tuple[str, bytes]]:
-    found: list[tuple[str, bytes]] = []
-    for entry in folder.iterdir():
-        if entry.is_dir() and entry.name != "__pycache__":
-            found += _files(entry, f"{place}{entry.name}/")
-        elif entry.name.endswith((".py", ".yaml", ".md")):
-            found.append((place + entry.name, entry.read_bytes()))
-    return found

@@ -80,7 +80,8 @@ class _Clock:
 
 @dataclass(frozen=True)
 class Assistant:
-    """The parts of the main path; an evaluation replaces some of them and calls the same :meth:`answer`."""
+    """The parts of the main path; an evaluation replaces some of them and calls the same :meth:`answer`. With ``observes`` what was written without
+    passages is never withheld for its form: a rating is read out of it where it has one."""
 
     router: Router
     retriever: Retriever
@@ -91,6 +92,7 @@ class Assistant:
     generation: Generation
     sequence: Callable[[], int]
     policy: Policy
+    observes: bool = False
 
     def answer(self, request: Request, cancelled: threading.Event | None = None) -> Answer:
         """The answer document; see :meth:`events`."""
@@ -117,7 +119,7 @@ class Assistant:
             raise CallerLeft("the caller left")
         with request.place or self.generator.admit() as place:
             blocked = self.policy.blocks(query.text)
-            route = Route(None, None, 1.0, "the bank's policy") if blocked else self._route(request)
+            route = Route(None, None, 1.0, "the bank's policy") if blocked else self.chosen_route(request)
             moment = clock.mark("route", clock.started)
             yield route
             audit_id = self.audit.new_id()
@@ -182,7 +184,7 @@ class Assistant:
                         logprobs += event.logprobs
                         yield event
 
-    def _route(self, request: Request) -> Route:
+    def chosen_route(self, request: Request) -> Route:
         """Where the router abstains and passages are read, the nearest task if the settings say so. Adapters write what they were trained on: for a JSON
         document one must be named."""
         principal = request.query.principal
@@ -278,17 +280,18 @@ class Assistant:
                 break
             if says_not_found(text) or (isinstance(checker, RatingChecker) and checker.echoes(text)):
                 continue
-            checked.append(checker.check(text) if passages else Sentence(text, (), ()))
+            checked.append(checker.check(text) if passages or (rates and self.observes) else Sentence(text, (), ()))
             if drops and passages and checked[-1].passed and self._readable(request, checked[-1:], passages):
                 yield checked[-1]
         assert draft is not None
         if draft.finish_reason == "deadline":  # what was not written may have been the exception to what was
             raise TooLate("the answer was not complete when its time was over; allow more time, or ask for a shorter one")
         clock.mark("generate", moment)
-        outcome = _Outcome(checked, drops, draft, grounded=bool(passages))
-        if isinstance(checker, RatingChecker) and checker.rating is None and outcome.refusal is None:
+        observed = self.observes and not passages
+        outcome = _Outcome(checked, drops, draft, grounded=bool(passages), observed=observed)
+        if isinstance(checker, RatingChecker) and checker.rating is None and outcome.refusal is None and not observed:
             outcome = _Outcome(checked, drops, draft, refusal=Refusal.UNSUPPORTED)  # reasons that come to no rating
-        if isinstance(checker, RatingChecker) and outcome.refusal is None:
+        if isinstance(checker, RatingChecker) and checker.rating is not None and outcome.refusal is None:
             outcome.structured = structured(checker, self._probabilities(request, prompt, route, checker.as_corrected(draft.text), cancelled))
         if not self._readable(request, outcome.kept, passages):
             outcome = _Outcome(checked, drops, draft, refusal=Refusal.WITHDRAWN)
@@ -433,12 +436,11 @@ class _Outcome:
     def __post_init__(self) -> None:
         if self.refusal is not None:
             return
-        if self.observed:
-            self.kept = list(self.checked)
-            return
         passed = [sentence for sentence in self.checked if sentence.passed]
         if not self.checked:
             self.refusal = Refusal.NOT_IN_PASSAGES
+        elif self.observed:
+            self.kept = list(self.checked)
         elif not passed or (not self.drops and len(passed) < len(self.checked)):
             self.refusal = Refusal.UNSUPPORTED
         else:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from assistant.evidence import EvidenceJudge, coverage
 from core.fusion import fuse
@@ -12,7 +14,14 @@ from core.settings import Retrieval
 from core.text.language import language_of
 from core.text.tokens import index_tokens
 from core.types import DATA_LEVELS, DataLevel, Evidence, Found, Passage, Query
-from engines.catalogue.documents import Documents, searched_text
+from engines.catalogue.documents import searched_text
+
+
+class ReadablePassages(Protocol):
+    """What the catalogue says of chunks that the index found."""
+
+    def readable_passages(self, chunk_ids: Sequence[str], only: Filter) -> Mapping[str, Passage]:
+        """Those that may be shown, by id."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +29,7 @@ class Retriever:
     """Both legs of the index inside the caller's groups and the day asked for, fused, and looked up in the catalogue."""
 
     index: Index
-    documents: Documents
+    documents: ReadablePassages
     embedder: Embedder
     judge: EvidenceJudge
     settings: Retrieval

@@ -106,7 +106,7 @@ class LocalGenerator:
         return None
 
     def origin(self, adapter: AdapterRef | None) -> Mapping[str, str]:  # noqa: ARG002, the port
-        return {"engine": "local", "model": self._folder.name, "prompt": "tokens"}
+        return {"engine": "local", "model": self._folder.name, "prompt": "tokens", "tokenizer": self._folder.text_digest}
 
     def health(self) -> str:
         return f"{len(self._waiting)} waiting"

@@ -27,15 +27,18 @@ def caller(role: str) -> Principal:
     return Principal(f"eval:{role}", frozenset(_GROUPS[role]), frozenset({"ask", "generate", "eval"}))
 
 
-def take_in(seed: int, folder: Path, parts: Parts, parser: ParserProcess, advance: Callable[[], None] = lambda: None) -> None:
+def take_in(seed: int, folder: Path, parts: Parts, parser: ParserProcess, advance: Callable[[], None] = lambda: None, *, documents: Path | None = None) -> None:
     """Write the bank of a seed below the folder and ingest it.
+
+    Args:
+        documents: a folder with others, which are taken in behind it.
 
     Raises:
         BankassistError: a file was refused, which no file of a sample bank should be.
     """
     write_bank(seed, folder)
     pipeline = Pipeline(parts.catalogue, parts.files, lambda: parts.embedder, parser, parts.settings.ingest)
-    for source in source_files([folder], {}):
+    for source in source_files([folder, *([documents] if documents else [])], {}):
         result = pipeline.ingest(source)
         if result.state is FileState.REFUSED:
             raise BankassistError(f"{source.name} of seed {seed} was refused: {result.reason}")

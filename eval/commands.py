@@ -19,6 +19,8 @@ from rich.table import Table
 from core.cli import DONE, FAILED, Json, console, environment, errors, print_json, progress
 from core.errors import BadInput
 from core.settings import Settings
+from eval.run import commands as run_commands
+from eval.suite import commands as suite_commands
 
 #: seconds
 _PATIENCE = 86_400.0
@@ -38,6 +40,8 @@ def register(app: typer.Typer) -> None:
     commands.command("checks")(_checks)
     commands.command("answers")(_answers)
     commands.command("fidelity")(_fidelity)
+    suite_commands.register(commands)
+    run_commands.register(commands)
 
 
 def _adapters(

@@ -276,6 +276,17 @@ class Documents:
             raise NotFound(f"document {document_id!r} has no version {number}", code="document_not_found")
         return str(text)
 
+    def chunk_places(self, document_id: str, number: int) -> list[tuple[str, int, int]]:
+        """The chunks of a version in order: id, start and end in its text."""
+        query = (
+            select(chunks.c.id, chunks.c.start, chunks.c.end)
+            .join(versions, versions.c.id == chunks.c.version_id)
+            .where(versions.c.document_id == document_id, versions.c.number == number)
+            .order_by(chunks.c.ordinal)
+        )
+        with self._database.read() as connection:
+            return [(row.id, row.start, row.end) for row in connection.execute(query)]
+
     def readable_passages(self, chunk_ids: Sequence[str], only: Filter) -> dict[str, Passage]:
         """The chunks that may be shown, by id: what the index returns is looked up here, so withdrawal and lost rights work at once."""
         in_force = and_(
@@ -315,6 +326,15 @@ class Documents:
                 "versions": connection.scalar(select(func.count()).select_from(versions)) or 0,
                 "chunks": connection.scalar(select(func.count()).select_from(chunks)) or 0,
             }
+
+    def digest(self) -> str:
+        """Names the content: every version with its bytes, its metadata and whether it was withdrawn, whatever catalogue they lie in."""
+        found = hashlib.sha256()
+        columns = (versions.c.document_id, versions.c.number, versions.c.content_digest, versions.c.metadata_digest, versions.c.state)
+        with self._database.read() as connection:
+            for row in connection.execute(select(*columns).order_by(versions.c.document_id, versions.c.number)):
+                found.update(f"{json.dumps(list(row))}\n".encode())
+        return found.hexdigest()
 
     # -- what indexes follow ---------------------------------------------------------------------
 

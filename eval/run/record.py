@@ -65,7 +65,7 @@ class Failure(_Part):
 
 
 class Record(_Part):
-    """``kind`` is None where the call failed; then ``error`` says how. ``cited`` and ``sentences`` are the answer's, ``dropped`` counts sentences that did
+    """``kind`` is None where the call failed; then ``error`` says how. ``draft`` is what the model wrote, before any check. ``cited`` and ``sentences`` are the answer's, ``dropped`` counts sentences that did
     not pass. ``probabilities`` are those of the label tokens, where the task has labels. ``timings`` are seconds, ``usage`` token counts of the answer
     document. ``digest`` covers the whole line but itself and holds ``previous``: lines form a chain."""
 
@@ -74,6 +74,7 @@ class Record(_Part):
     rep: int = 0
     kind: Literal["answered", "refused", "handed_off"] | None
     text: str = ""
+    draft: str = ""
     reason: str = ""
     status: str = ""
     retrieved: tuple[Retrieved, ...] = ()

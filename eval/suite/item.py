@@ -81,10 +81,13 @@ class Label(_Part):
 
 
 class Meta(_Part):
+    """``note`` says how the expected answer comes about, such as the arithmetic of a computed one."""
+
     source: Literal["human", "synthetic", "imported"] = "human"
     author: str = ""
     difficulty: Annotated[int, Field(ge=1, le=3)] = 1
     created: date | None = None
+    note: str = ""
 
 
 class Item(_Part):

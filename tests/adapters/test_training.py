@@ -15,9 +15,10 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from adapters.data.items import Group, Item
+from adapters.data_digest import data_digest
 from adapters.registry import register, register_released, released_folder
 from adapters.tasks import Task, task
-from adapters.train import data_digest, train
+from adapters.train import train
 from adapters.training import Trainer
 from core.errors import BadInput, Conflict
 from core.prompts import PromptPassage, render
