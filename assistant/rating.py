@@ -219,6 +219,12 @@ def before_rating(draft: str) -> tuple[str, tuple[str, str, str]] | None:
     return draft[: match.end("before")], ("低", "中", "高") if chinese else (" low", " medium", " high")
 
 
+def stated_rating(text: str) -> str | None:
+    """The rating that the last rating line of a text gives; None without one."""
+    matches = list(_RATING.finditer(normalise(text)))
+    return BAND[matches[-1]["band"].lower()] if matches else None
+
+
 def _of(measure: str, limits: Mapping[str, list[tuple[str, str]]]) -> list[tuple[str, str]] | None:
     return next((found for name, found in limits.items() if name.casefold() == measure.casefold()), None)
 

@@ -194,13 +194,22 @@ def _without(text: str, found: Iterable[Quantity]) -> str:
 
 def unsupported(text: str, sources: Iterable[str]) -> list[Quantity]:
     """The quantities of the normalised text that no normalised source states, neither in normal form nor to the letter."""
-    lines = [_Line.read(line) for source in sources for line in normalise(source).split("\n")]
+    return unsupported_in(text, [line for source in sources for line in lines_of(source)])
+
+
+def lines_of(source: str) -> list[Line]:
+    """A source read, for whoever holds many texts against it."""
+    return [Line.read(line) for line in normalise(source).split("\n")]
+
+
+def unsupported_in(text: str, lines: Sequence[Line]) -> list[Quantity]:
+    """See :func:`unsupported`."""
     known = [quantity for line in lines for quantity in line.found]
     return [claim for claim in quantities(normalise(text)) if _claims(claim, known) and not any(line.states(claim) for line in lines)]
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class Line:
     """A line of a source, its quantities, and for each the words that name its unit where it has none of its own."""
 
     text: str
@@ -208,7 +217,7 @@ class _Line:
     names: Sequence[str]
 
     @classmethod
-    def read(cls, text: str) -> _Line:
+    def read(cls, text: str) -> Line:
         found = quantities(text)
         blank = _without(text, found)
         return cls(text, found, [_name(blank, one.start) + _shared(text, found, number) for number, one in enumerate(found)])

@@ -9,6 +9,9 @@ from typing import Any
 from eval.run.record import Record
 from eval.suite.item import Item
 
+#: why a record has the worst value: there is no answer
+ERROR = "error"
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -19,27 +22,30 @@ class Scored:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
+ScoreFunction = Callable[[Item, Record], Scored]
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A pure function of an item and what it came to. ``version`` changes whenever a value may. Tier 0 needs no model, tier 1 a local one.
 
-    A record with an error is never shown to it: its value is ``worst`` where ``applies`` to the item, so that nothing vanishes from a denominator.
-    ``binary`` values are 0 or 1 and take the statistics of shares."""
+    A record with an error is never shown to it: its value is ``worst`` where ``applies`` to the item, so that nothing vanishes from a denominator; None
+    where there is no worst, as of seconds. ``binary`` values are 0 or 1 and take the statistics of shares."""
 
     name: str
     version: int
     tier: int
     higher_is_better: bool
     binary: bool
-    worst: float
+    worst: float | None
     applies: Callable[[Item, str], bool]  # to the item under an arm
-    score: Callable[[Item, Record], Scored]
+    score: ScoreFunction
     title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A line of `scores.jsonl`, in the order of its keys."""
+    """A line of `scores.jsonl`, in the order of its keys. Where the record has an error ``reason`` is :data:`ERROR`."""
 
     item: str
     arm: str

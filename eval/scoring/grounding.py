@@ -1,0 +1,80 @@
+"""Does the answer stand in what it cites? Computed anew from the texts of the record, not taken from the product's own checks.
+
+Of answers only. It is shown beside :func:`kept`: an assistant that drops every sentence which it cannot support has little wrong and says little.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from core.text.language import language_of
+from core.text.numbers import Line, lines_of, unsupported_in
+from eval.metrics import answer_tokens
+from eval.run.record import Checked, Record
+from eval.scoring.answers import answered
+from eval.scoring.citations import REFUSED
+from eval.scoring.overlap import runs
+from eval.scoring.score import Scored
+from eval.scoring.stated import figures
+from eval.suite.item import Item
+
+#: tokens that are looked for together, and the share of such runs that makes a sentence a quotation
+_RUN = 3
+_LEAST = 0.5
+
+
+def number_grounding(item: Item, record: Record) -> Scored:
+    """The share of the numbers, dates, rates and codes of the answer that its cited passages or the question state."""
+    if not answered(record):
+        return REFUSED
+    asked = [line for text in (item.question, *(turn.content for turn in item.history)) for line in _lines(text)]
+    cited = [line for text in _cited_texts(record, None) for line in _lines(text)]
+    wrong = unsupported_in(record.text, [*asked, *cited])
+    count = len(figures(record.text))
+    if not count:
+        return Scored(None, "no numbers")
+    return Scored(1 - len(wrong) / count, detail={"unsupported": [one.text for one in wrong]} if wrong else {})
+
+
+def quote_grounding(_item: Item, record: Record) -> Scored:
+    """The share of the sentences that quote what they cite: half of their runs of three tokens stand in one cited passage. A sentence in another language
+    than all that it cites cannot be compared."""
+    if not answered(record):
+        return REFUSED
+    judged = [quoted for sentence in record.sentences if (quoted := _is_quoted(sentence, record)) is not None]
+    return Scored(sum(judged) / len(judged)) if judged else Scored(None, "no sentence that can be compared")
+
+
+def kept(_item: Item, record: Record) -> Scored:
+    """The share of the written sentences that left; 0 for a refusal of what can be answered."""
+    if not answered(record):
+        return Scored(0.0, "refused", {"dropped": record.dropped})
+    return Scored(len(record.sentences) / (len(record.sentences) + record.dropped) if record.sentences else 0.0)
+
+
+def _is_quoted(sentence: Checked, record: Record) -> bool | None:
+    texts = _cited_texts(record, sentence)
+    if texts and all(language_of(text) != language_of(sentence.text) for text in texts):
+        return None
+    tokens = answer_tokens(sentence.text)
+    length = min(_RUN, len(tokens))
+    if not length or (not texts and not sentence.citations and "citation" not in sentence.failed):
+        return None  # nothing is said, or nothing had to be cited, as in the line that sums up a rating
+    wanted = runs(tokens, length)
+    return any(sum(count for run, count in wanted.items() if run in _runs(text, length)) >= _LEAST * wanted.total() for text in texts)
+
+
+def _cited_texts(record: Record, sentence: Checked | None) -> list[str]:
+    """The passages that a sentence cites, or the whole answer."""
+    numbers = {one.n for one in record.cited} if sentence is None else set(sentence.citations)
+    return [passage.text for passage in record.retrieved if passage.rank in numbers]
+
+
+@lru_cache(maxsize=2048)
+def _runs(text: str, length: int) -> frozenset[tuple[str, ...]]:
+    return frozenset(runs(answer_tokens(text), length))
+
+
+@lru_cache(maxsize=2048)
+def _lines(text: str) -> tuple[Line, ...]:
+    return tuple(lines_of(text))

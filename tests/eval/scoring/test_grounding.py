@@ -1,0 +1,64 @@
+"""Numbers and words of answers, held against what they cite."""
+
+from __future__ import annotations
+
+import pytest
+
+from eval.run.record import Checked
+from eval.scoring.grounding import kept, number_grounding, quote_grounding
+from tests.eval.scoring.made import answer, cited, item, passage, refusal, said
+
+_ZH = "月费为4.50元。年利率为2.75%，按日计息，按季结息。"
+_PLACES = (passage(1), passage(2, text=_ZH))
+
+
+@pytest.mark.parametrize(
+    ("text", "citations", "expected"),
+    [
+        ("The fee is USD 4.50.", (1,), 1),
+        ("It ends on 2027-07-01 and the rate is 275 bp.", (1,), 1),
+        ("The fee is USD 4.50 and the rate 3%.", (1,), 1 / 2),
+        ("年利率为百分之二点七五，月费3元。", (2,), 3 / 4),  # how often counts too: a year, a month
+        ("The fee is USD 4.50.", (2,), 0),  # 4.50 yuan stand there
+        ("The fee is USD 4.50.", (), 0),
+        ("You asked about 12 cards.", (1,), 1),  # of the question
+        ("There is a fee.", (1,), None),
+    ],
+)
+def test_numbers(text: str, citations: tuple[int, ...], expected: float | None) -> None:
+    asked = item(question="What do 12 cards cost?")
+    record = answer(text, retrieved=_PLACES, cited=tuple(map(cited, citations)))
+    assert number_grounding(asked, record).value == expected
+
+
+def test_what_was_said_before_counts_and_what_is_not_supported_is_named() -> None:
+    asked = item(history=({"role": "user", "content": "I have 30 cards"},))
+    scored = number_grounding(asked, answer("30 cards cost USD 9.", retrieved=_PLACES, cited=(cited(1),)))
+    assert (scored.value, scored.detail) == (0.5, {"unsupported": ["USD 9"]})
+
+
+@pytest.mark.parametrize(
+    ("sentences", "expected"),
+    [
+        ((said("The rate is 2.75% a year", 1),), 1),
+        ((said("The rate is 2.75% a year", 1), said("Nobody ever pays for anything here", 1)), 1 / 2),
+        ((said("年利率为2.75%，按日计息", 2),), 1),
+        ((said("本行不收任何费用也不付任何利息", 2),), 0),
+        ((said("The rate is 2.75% a year", 2),), None),  # in another language than its passage
+        ((said("The rate is 2.75% a year", failed=("citation",)),), 0),
+        ((said("The rate is 2.75% a year", 1), said("Rating: low")), 1),
+        # "the" is an article: ends on 1, on 1 july, 1 july 2027 stand there, july 2027 at and 2027 at midnight do not
+        ((said("ends on 1 July 2027 at midnight", 1),), 1),
+        ((said("USD 4.50", 1),), 1),  # shorter than a run
+        ((), None),
+    ],
+)
+def test_quotations(sentences: tuple[Checked, ...], expected: float | None) -> None:
+    assert quote_grounding(item(), answer("it", retrieved=_PLACES, sentences=sentences)).value == expected
+
+
+def test_the_share_that_was_kept() -> None:
+    assert kept(item(), answer("a b c", sentences=(said("a"), said("b"), said("c")), dropped=1)).value == 3 / 4
+    assert kept(item(), answer("a", sentences=(said("a"),))).value == 1
+    assert kept(item(), refusal("unsupported", dropped=3)).value == 0
+    assert kept(item(), refusal("no_evidence")).value == 0
