@@ -23,7 +23,7 @@ from core.types import AdapterRef, Language, Query
 from engines.compute import generation_dtype
 from engines.local_generator import LocalGenerator
 from eval.bank import caller, sample_bank
-from eval.paired import Interval, wilson
+from eval.statistics.shares import Interval, wilson
 from eval.table import bank_items
 from eval.together import together
 from examples.samplebank.facts import Facts

@@ -18,8 +18,9 @@ from core.text.places import place_of
 from core.types import AdapterRef, AnswerKind, Principal, Query, Route
 from eval.bank import caller
 from eval.drafts import Record, Scores, drafts, score
-from eval.paired import Interval, mcnemar, mean_difference
 from eval.reading import SETS, ReadingItem
+from eval.statistics.estimates import mean_difference
+from eval.statistics.shares import Interval, mcnemar
 from eval.together import together
 from examples.samplebank import questions as sample_questions
 from examples.samplebank.facts import Facts

@@ -1,0 +1,147 @@
+"""Which interval and which test a column of values gets: shares or amounts, of independent items or of clusters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eval.statistics.bootstrap import of_differences, of_means
+from eval.statistics.clusters import Clusters
+from eval.statistics.flips import sign_flip
+from eval.statistics.shares import Bounds, Interval, Numbers, mcnemar, wilson_bounds
+
+Method = Literal["wilson", "cluster-bootstrap", "bootstrap", "none"]
+Test = Literal["mcnemar", "sign-flip", "cluster-sign-flip"]
+Flags = NDArray[np.bool_]
+
+
+class Means(NamedTuple):
+    """Of each column, NaN where there is none."""
+
+    mean: Numbers
+    bounds: Bounds
+    method: Sequence[Method]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Second less first on ``count`` items in ``clusters``; ``only_first`` and ``only_second`` where the values are yes or no."""
+
+    count: int
+    clusters: int
+    mean: float
+    low: float
+    high: float
+    p: float
+    test: Test
+    only_first: int | None = None
+    only_second: int | None = None
+    #: of the differences: for yes and no (nearly) the share of items that one way alone has right
+    spread: float = 0.0
+    #: standard error of the mean, with clusters drawn as a whole
+    error: float = 0.0
+
+
+def independent(groups: Sequence[str]) -> bool:
+    """Whether every item is a cluster of its own."""
+    return len(set(groups)) == len(groups)
+
+
+def means(values: Numbers, groups: Sequence[str], share: Flags, bounded: Flags) -> Means:
+    """Mean and 95% interval of the columns of items x columns, NaN where an item has no value.
+
+    An interval of a share is never narrower than Wilson's, as if the items were independent: clusters only take away. So that nothing in 300 is not taken
+    for never, amounts between 0 and 1 that are all 0 or all 1 are treated as shares.
+
+    Args:
+        share: of each column whether its values are 0 or 1.
+        bounded: whether they lie between 0 and 1.
+    """
+    part = Clusters.of(values, groups)
+    counts, mean = part.totals, part.means
+    alone = independent(groups)
+    wilson = wilson_bounds(np.nan_to_num(mean) * counts, counts)
+    with np.errstate(invalid="ignore"):
+        extreme = bounded & ((mean == 0) | (mean == 1))
+    by_wilson = (counts > 0) & (extreme | (share & alone))
+    low, high = np.where(by_wilson, wilson.low, np.nan), np.where(by_wilson, wilson.high, np.nan)
+    drawn = np.flatnonzero((part.filled >= 2) & ~by_wilson)
+    if len(drawn):
+        found = of_means(Clusters(part.sums[:, drawn], part.counts[:, drawn]))
+        seen = values[:, drawn]
+        low[drawn] = np.fmax(found.low, np.nanmin(seen, 0))
+        high[drawn] = np.fmin(found.high, np.nanmax(seen, 0))
+        shares = drawn[share[drawn]]
+        low[shares], high[shares] = np.minimum(low[shares], wilson.low[shares]), np.maximum(high[shares], wilson.high[shares])
+    bootstrap: Method = "bootstrap" if alone else "cluster-bootstrap"
+    methods: list[Method] = ["none"] * len(mean)
+    for column in np.flatnonzero(by_wilson):
+        methods[column] = "wilson"
+    for column in drawn:
+        methods[column] = bootstrap
+    return Means(mean, Bounds(low, high), methods)
+
+
+def differences(first: Numbers, second: Numbers, groups: Sequence[str], share: Flags) -> list[Difference | None]:
+    """Each column of ``second`` against that of ``first``, on the items that have a value in both; None where fewer than two clusters have.
+
+    Where yes and no are compared the interval reaches at least as far as one change in as many items could hide (Wilson's bound of none)."""
+    apart = second - first
+    part = Clusters.of(apart, groups)
+    found: list[Difference | None] = [None] * apart.shape[1]
+    columns = np.flatnonzero(part.filled >= 2)
+    if not len(columns):
+        return found
+    part = Clusters(part.sums[:, columns], part.counts[:, columns])
+    mean, counts, alone = part.means, part.totals, independent(groups)
+    low, high = of_differences(part)
+    chances = sign_flip(part)
+    errors = _standard_errors(part)
+    hidden = wilson_bounds(np.zeros(len(columns)), counts).high
+    for place, column in enumerate(columns):
+        both = ~np.isnan(apart[:, column])
+        one, other, delta = first[both, column], second[both, column], apart[both, column]
+        count, clusters = int(counts[place]), int(part.filled[place])
+        ends = float(low[place]), float(high[place])
+        p, test, splits = float(chances[place]), "sign-flip" if alone else "cluster-sign-flip", (None, None)
+        if share[column]:
+            ends = max(-1.0, min(ends[0], mean[place] - hidden[place])), min(1.0, max(ends[1], mean[place] + hidden[place]))
+            if set(np.unique(one)) | set(np.unique(other)) <= {0.0, 1.0}:  # not so where repetitions disagree
+                splits = int((delta < 0).sum()), int((delta > 0).sum())
+                if alone:
+                    p, test = mcnemar(*splits), "mcnemar"
+        found[column] = Difference(
+            count,
+            clusters,
+            float(mean[place]),
+            float(ends[0]),
+            float(ends[1]),
+            p,
+            test,
+            *splits,
+            float(delta.var()),
+            float(errors[place]),  # type: ignore[arg-type]
+        )
+    return found
+
+
+def _standard_errors(part: Clusters) -> Numbers:
+    number = part.filled
+    residuals = part.sums - part.means * part.counts
+    error: Numbers = np.sqrt(number / (number - 1) * (residuals**2).sum(0)) / part.totals
+    return error
+
+
+def mean_difference(apart: Sequence[float]) -> tuple[float, Interval]:
+    """The mean of paired differences of independent items and its interval; of a single pair nothing is known, and the interval is without end."""
+    part = Clusters.of(np.array(apart, float)[:, None], [str(place) for place in range(len(apart))])
+    mean = float(part.means[0])
+    if len(apart) < 2:
+        return mean, Interval(-math.inf, math.inf)
+    low, high = of_differences(part)
+    return mean, Interval(float(low[0]), float(high[0]))
