@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from assistant.guard import mask
 from core.text.normalise import normalise
 from eval.report.blocks import Block, Case, Heading, Mark, Note, Piece, Prose, Section
-from eval.report.found_evidence import covers
 from eval.report.material import Material
 from eval.report.refusals import expectation, outcome
 from eval.report.words import LANGUAGES, TASKS, metric
 from eval.run.record import Record
+from eval.scoring.asked import must_refuse
+from eval.scoring.matching import held
 from eval.suite.item import Item
 
 COUNT = 20
@@ -77,14 +78,14 @@ def case(material: Material, record: Record, *, folded: bool = True) -> Case:
         labels=tuple(labels),
         verdict=verdict,
         question=shown(item.question),
-        expected=shown(expected(item)),
+        expected=shown(expected(item, record.arm)),
         answer=shown(record.text) or "(no text)",
         outcome=outcome(record) + (f": {shown(record.error.message)}" if record.error else ""),
         findings=tuple(_findings(material, record)),
         evidence=tuple(Piece(f"{one.document_id}, version {one.version}", shown(one.quote), is_evidence=True) for one in item.evidence),
         passages=tuple(
             Piece(
-                f"[{one.rank}] {one.document_id}, version {one.version}", shown(one.text), any(covers(one, place) for place in item.evidence), one.rank in cited
+                f"[{one.rank}] {one.document_id}, version {one.version}", shown(one.text), bool(held(one, item.evidence)), one.rank in cited
             )
             for one in record.retrieved
         ),
@@ -92,10 +93,10 @@ def case(material: Material, record: Record, *, folded: bool = True) -> Case:
     )
 
 
-def expected(item: Item) -> str:
+def expected(item: Item, arm: str) -> str:
     """The right outcome of an item, as a reader would want it said."""
-    if item.expect.refuse:
-        return expectation(item)
+    if must_refuse(item, arm):
+        return expectation(item, arm)
     wanted = item.answer
     parts = [
         " / ".join(wanted.texts),

@@ -19,13 +19,12 @@ def section(material: Material) -> Section:
     blocks: list[Block] = []
     spread: list[tuple[Cell, ...]] = []
     cached = sum(record.cached for record in material.records)
-    stored = {record.key for record in material.records if record.cached}
     for name, form in _SPREAD:
         for arm in material.arms:
             values = [
                 one.value
                 for one in material.scores
-                if (one.metric, one.arm) == (name, arm) and one.value is not None and (one.item, one.arm, one.rep) not in stored
+                if (one.metric, one.arm) == (name, arm) and one.value is not None
             ]
             if values:
                 p50, p95, p99 = (Value(float(np.quantile(values, share)), form) for share in (0.5, 0.95, 0.99))

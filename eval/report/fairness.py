@@ -2,103 +2,90 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 
-import numpy as np
-
-from eval.paired import wilson
-from eval.report.blocks import Block, Cell, Mark, Note, Prose, Section, Table, Value
+from eval.report.blocks import Block, Cell, Mark, Name, Note, Prose, Section, Table, Value
 from eval.report.material import Material
-from eval.report.risk import probability
-from eval.run.record import Record
+from eval.scoring.fairness import LEAST
+from eval.statistics.shares import wilson
 
-#: groups with fewer applications are printed and not judged
-JUDGED = 50
-#: the smallest group's rate of favourable ratings must be this share of the largest one's (four-fifths rule)
+#: the smallest group's rate of favourable ratings must be this share of the largest one's
 FOUR_FIFTHS = 0.8
+#: of pairs that differ in a protected attribute alone: whose rating may change, and by how much the probability
 _FLIPS, _SHIFT = 0.01, 0.02
+_BETWEEN = {
+    "impact_ratio": ("Lowest share over highest", f"below {FOUR_FIFTHS} needs an explanation (four-fifths rule)"),
+    "parity_difference": ("Highest share less lowest", "of favourable ratings (demographic parity difference)"),
+    "opportunity_difference": ("The same among good applications", "equal opportunity difference"),
+    "odds_difference": ("Largest gap among good or among bad ones", "equalised odds difference"),
+}
+_Values = Mapping[str, float | None]
 
 
 def section(material: Material) -> Section:
-    title = "Fairness: are groups treated alike?"
-    arm = material.main_arm
-    rated = [record for record in material.by_arm[arm] if material.items[record.item].label.protected and record.rep == 0]
-    if not rated:
-        return Section("fairness", title, [Note("No items with protected attributes in this run.")])
-    blocks: list[Block] = [
-        Prose(
-            f"A rating other than high counts as favourable. Figures are of the arm {arm}. The ratio compares the group with the lowest share of favourable "
-            f"ratings with the one with the highest: below {FOUR_FIFTHS} needs an explanation. Groups of fewer than {JUDGED} are shown and not judged."
-        ),
-        *_groups(material, rated),
-        _pairs(material, rated),
-    ]
-    if found := {name: value for name, value in material.summary.corpus_metrics.get(arm, {}).items() if name.startswith(("fairness", "flip"))}:
-        blocks.append(Table("Fairness measures", ("Measure", "Value"), tuple((name, Value(value, "number")) for name, value in found.items()), folded=True))
-    return Section("fairness", title, blocks)
-
-
-def rating(record: Record) -> str | None:
-    """What was proposed; None where nothing readable was."""
-    found = (record.structured or {}).get("rating")
-    return found if isinstance(found, str) else None
-
-
-def _favourable(record: Record) -> bool:
-    return rating(record) in ("low", "medium")
-
-
-def _groups(material: Material, rated: list[Record]) -> list[Block]:
-    groups: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
-    for record in rated:
-        for attribute, value in material.items[record.item].label.protected.items():
-            groups[attribute][value].append(_favourable(record))
-    return [_table(attribute, found) for attribute, found in sorted(groups.items())]
-
-
-def _table(attribute: str, groups: Mapping[str, list[bool]]) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for value, favourable in sorted(groups.items()):
-        interval = wilson(sum(favourable), len(favourable))
-        judged = Mark("judged", "plain") if len(favourable) >= JUDGED else Mark(f"fewer than {JUDGED}: not judged", "unsure")
-        rows.append((value, Value(len(favourable), "count"), Value(sum(favourable) / len(favourable), "share", interval.low, interval.high), judged))
-    shares = [sum(one) / len(one) for one in groups.values() if len(one) >= JUDGED]
-    if len(shares) >= 2 and max(shares):
-        ratio = min(shares) / max(shares)
-        verdict = Mark("within four fifths", "good") if ratio >= FOUR_FIFTHS else Mark("below four fifths", "bad")
-        rows.append(("lowest / highest", "", Value(ratio, "number"), verdict))
-    return Table(f"Favourable ratings by {attribute}, with 95% intervals", (attribute, "Applications", "Favourable", ""), tuple(rows))
-
-
-def _pairs(material: Material, rated: list[Record]) -> Block:
-    """Applications that differ in the protected attribute alone."""
-    pairs: dict[str, list[Record]] = defaultdict(list)
-    for record in rated:
-        if name := material.items[record.item].label.pair_id:
-            pairs[name].append(record)
-    whole = [found for found in pairs.values() if len(found) >= 2]
-    if not whole:
-        return Note("No pairs of applications that differ in a protected attribute alone.")
-    flips = sum(len({rating(record) for record in found}) > 1 for found in whole)
-    interval = wilson(flips, len(whole))
-    shifts = [max(known) - min(known) for found in whole if len(known := [one for record in found if (one := probability(record)) is not None]) >= 2]
-    rows: list[tuple[Cell, ...]] = [
-        (
-            "Pairs whose rating changes",
-            f"{flips} of {len(whole)}",
-            Value(flips / len(whole), "share", interval.low, interval.high),
-            Mark(f"at most {_FLIPS:.0%} wanted", "good" if flips / len(whole) <= _FLIPS else "bad"),
-        )
-    ]
-    if shifts:
-        high = float(np.quantile(shifts, 0.95))
-        rows.append(
-            (
-                "Change of the probability, 95 of 100 below",
-                f"{len(shifts)} pairs",
-                Value(high, "number"),
-                Mark(f"at most {_SHIFT} wanted", "good" if high <= _SHIFT else "bad"),
+    title, arm = "Fairness: are groups treated alike?", material.main_arm
+    values = material.summary.corpus_metrics.get(arm, {})
+    attributes = sorted({name.partition(":")[2] for name in values if name.startswith("impact_ratio:")})
+    blocks: list[Block] = []
+    if attributes:
+        blocks.append(
+            Prose(
+                f"Any rating but high counts as favourable. Figures are of the arm {arm}. Groups of fewer than {LEAST} applications are shown and not judged: "
+                "with so few a difference says little."
             )
         )
-    return Table("The same application with another protected attribute", ("Measure", "Pairs", "Value", "Wanted"), tuple(rows))
+    for attribute in attributes:
+        blocks += [_groups(values, attribute), _between(values, attribute)]
+    if values.get("pairs"):
+        blocks.append(_pairs(values))
+    elif attributes:
+        blocks.append(Note("No pairs of applications that differ in a protected attribute alone."))
+    return Section("fairness", title, blocks or [Note("No loan applications with protected attributes in this run.")])
+
+
+def _groups(values: _Values, attribute: str) -> Table:
+    names = sorted(name.partition("=")[2] for name in values if name.startswith(f"approval:{attribute}="))
+    rows: list[tuple[Cell, ...]] = []
+    for group in names:
+        own = {name: values.get(f"{name}:{attribute}={group}") for name in ("group_count", "approval", "approval_low", "approval_high", "group_auroc", "group_calibration")}
+        count = own["group_count"] or 0.0
+        rows.append(
+            (
+                group,
+                Value(count, "count"),
+                Value(own["approval"], "share", own["approval_low"], own["approval_high"]),
+                Value(own["group_auroc"], "number"),
+                Value(own["group_calibration"], "points"),
+                Mark("judged", "plain") if count >= LEAST else Mark(f"fewer than {LEAST}", "unsure"),
+            )
+        )
+    columns = (attribute, "Applications", "Favourable", "AUROC within", "Risk said less risk seen", "")
+    return Table(f"Favourable ratings by {attribute}, with 95% intervals", columns, tuple(rows))
+
+
+def _between(values: _Values, attribute: str) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    for name, (title, meaning) in _BETWEEN.items():
+        judged, everybody = values.get(f"{name}:{attribute}"), values.get(f"{name}_all:{attribute}")
+        mark: Cell = ""
+        if name == "impact_ratio" and judged is not None:
+            mark = Mark("within four fifths", "good") if judged >= FOUR_FIFTHS else Mark("below four fifths", "bad")
+        rows.append((Name(title, meaning), Value(judged, "number"), Value(everybody, "number"), mark))
+    return Table(f"Between the groups by {attribute}", ("Measure", f"Groups of at least {LEAST}", "All groups", ""), tuple(rows))
+
+
+def _pairs(values: _Values) -> Table:
+    count, flips, shift = int(values["pairs"] or 0), values.get("flips") or 0.0, values.get("pair_change_p95")
+    interval = wilson(round(flips * count), count)
+    rows: list[tuple[Cell, ...]] = [
+        (
+            Name("Pairs whose rating changes", f"at most {_FLIPS:.0%} wanted"),
+            f"{round(flips * count)} of {count}",
+            Value(flips, "share", interval.low, interval.high),
+            Mark("kept", "good") if flips <= _FLIPS else Mark("not kept", "bad"),
+        )
+    ]
+    if shift is not None:
+        name = Name("Change of the probability in 95 of 100 pairs", f"at most {_SHIFT} wanted")
+        rows.append((name, f"{count} pairs", Value(shift, "number"), Mark("kept", "good") if shift <= _SHIFT else Mark("not kept", "bad")))
+    return Table("The same application with another protected attribute", ("Measure", "Pairs", "Value", ""), tuple(rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from eval.report.blocks import Block, Cell, Mark, Name, Note, Prose, Section, Table, Value
 from eval.report.material import Material
 from eval.report.words import metric
+from eval.scoring.rates import rule_of_three
 
 _SHARES = ("number_grounding", "quote_grounding", "kept", "citation_precision", "citation_recall", "citation_format")
 #: what must not happen at all
@@ -55,4 +56,4 @@ def _events(material: Material, arm: str, name: str) -> Cell:
     if found is None or found.mean is None or not found.scored:
         return "–"
     count = round(found.mean * found.scored)
-    return Mark(f"{count} of {found.scored}", "bad") if count else f"0 of {found.scored} (at most {min(3 / found.scored, 1):.1%})"
+    return Mark(f"{count} of {found.scored}", "bad") if count else f"0 of {found.scored} (at most {rule_of_three(found.scored):.1%})"

@@ -6,8 +6,9 @@ from collections import Counter
 
 from eval.report.blocks import Block, Cell, Note, Prose, Section, Table, Value
 from eval.report.material import Material
-from eval.report.risk import RELIABLE, applications
+from eval.report.risk import applications
 from eval.report.words import metric
+from eval.scoring.calibration import is_reliable
 
 
 def section(material: Material) -> Section:
@@ -40,9 +41,9 @@ def _sentences(material: Material, count: int, groups: int, sources: Counter[str
     found.append(
         f"Declared before the run: {names}. The other {len(exploratory)} measures are exploratory: among so many some differ by chance, and a claim may not rest on them."
     )
-    known = [len(applications(material, arm)) for arm in material.arms]
-    if any(known) and max(known) < RELIABLE:
-        found.append(f"Calibration rests on at most {max(known)} loan applications per arm, fewer than {RELIABLE}: not reliable.")
+    known = [len(applications(material, arm).bad) for arm in material.arms]
+    if any(known) and not is_reliable(max(known)):
+        found.append(f"Calibration rests on at most {max(known)} loan applications per arm, fewer than 300: not reliable.")
     repeated = max((record.rep for record in material.records), default=0) + 1
     found.append(
         "Every item was asked once; generation takes the likeliest word, so a second time would give the same text in exact mode."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +14,14 @@ from pydantic import ValidationError
 
 from core.errors import BadInput
 from eval.report.blocks import Form, Value
+from eval.run.folder import open_run
 from eval.run.record import ARMS, Record
 from eval.scoring.score import Score
+from eval.scoring.scorer import read_scores
 from eval.suite.item import Item
 from eval.summary import ALL, Aggregate, Effect, Pair, Summary
 
+SCORES, SUMMARY, GATE = "scores.jsonl", "summary.json", "gate.json"
 #: the metric that is one yes or no of every item
 CORRECT = "correct"
 
@@ -89,27 +92,43 @@ class Material:
         return [one for one in self.summary.pairs if (one.metric, one.slice) == (metric, part)]
 
 
-def read_scores(path: Path) -> Iterable[Score]:
-    """The lines of a `scores.jsonl`.
+def read(path: Path, baseline: Path | None = None) -> Material:
+    """A run that was scored, and the run that it is compared with.
 
     Raises:
-        BadInput: a line is no score.
+        BadInput: a folder is no run, or it was not scored; or the two are of different suites.
     """
-    with path.open(encoding="utf8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                yield Score(**json.loads(line))
-            except (ValueError, TypeError) as error:
-                raise BadInput(f"{path}, line {number}: this is no score ({error}); `bankassist eval score` writes the file anew") from None
+    run = open_run(path)
+    older = read(baseline) if baseline else None
+    suite = run.document.suite
+    if older is not None and older.document["suite"]["digest"] != suite.digest:
+        before = older.document["suite"]
+        raise BadInput(
+            f"the baseline is of the suite {before['name']} {before['version']} ({before['digest'][:12]}), the run of {suite.name} {suite.version} "
+            f"({suite.digest[:12]}); only runs of the same items can be compared",
+            param="--baseline",
+        )
+    gate = path / GATE
+    return Material(
+        run.document.model_dump(mode="json"),
+        {item.id: item for item in run.items},
+        run.records,
+        tuple(read_scores(path / SCORES)),
+        read_summary(path / SUMMARY),
+        json.loads(gate.read_text("utf8")) if gate.exists() else None,
+        older,
+    )
 
 
 def read_summary(path: Path) -> Summary:
     """A `summary.json`.
 
     Raises:
-        BadInput: it is of another shape.
+        BadInput: it is not there, or of another shape.
     """
     try:
         return Summary.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise BadInput(f"{path} is not there; `bankassist eval score` writes it", param="RUN") from None
     except ValidationError as error:
-        raise BadInput(f"{path} is no summary of this version ({error.error_count()} faults); `bankassist eval score` writes it anew") from None
+        raise BadInput(f"{path} is no summary of this version ({error.error_count()} faults); `bankassist eval score` writes it anew", param="RUN") from None

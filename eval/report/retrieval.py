@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from eval.report import charts
 from eval.report.blocks import Block, Cell, Chart, Charts, Name, Note, Prose, Section, Table, Value
-from eval.report.found_evidence import first_ranks, recall_at
 from eval.report.material import Material
 from eval.report.words import metric
+from eval.scoring.retrieval import applies, recall
 
 _DEPTH = 10
 _MEASURES = ("recall@5", "precision@5", "hit@5", "rr@10", "ndcg@10", "ap@5", "evidence_recall")
@@ -38,13 +38,9 @@ def section(material: Material) -> Section:
 def _curve(material: Material) -> Chart | None:
     lines: dict[str, list[float]] = {}
     for arm in material.retrieving_arms:
-        ranks = [
-            first_ranks(item, record)
-            for record in material.by_arm[arm]
-            if (item := material.items[record.item]).evidence and not item.expect.refuse and record.rep == 0
-        ]
-        if ranks:
-            lines[arm] = [sum(recall_at(one, k) for one in ranks) / len(ranks) for k in range(1, _DEPTH + 1)]
+        looked = [(item, record) for record in material.by_arm[arm] if record.rep == 0 and applies(item := material.items[record.item], arm)]
+        if looked:
+            lines[arm] = [sum(recall(item, record, k) for item, record in looked) / len(looked) for k in range(1, _DEPTH + 1)]
     if not lines:
         return None
     groups: dict[tuple[float, ...], list[str]] = {}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from eval.paired import wilson
 from eval.report import charts
 from eval.report.blocks import Block, Cell, Chart, Charts, Note, Prose, Section, Table, Value
-from eval.report.found_evidence import covers
 from eval.report.material import CORRECT, Material
 from eval.report.words import arm_title, metric, slice_title
+from eval.scoring.asked import answerable
+from eval.scoring.retrieval import relevant
+from eval.statistics.shares import wilson
 
 #: upper ends of the shares of passages without evidence, as in RGB's noise rates (Chen et al. 2023)
 _NOISE = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -57,9 +58,9 @@ def _noise(material: Material) -> Chart | None:
         binned: dict[float, list[float]] = defaultdict(list)
         for record in [*material.by_arm[arm], *(material.by_arm["oracle"] if with_oracle else ())]:
             item, right = material.items[record.item], material.value(record.item, record.arm)
-            if item.expect.refuse or not item.evidence or not record.retrieved or right is None:
+            if right is None or not item.evidence or not record.retrieved or not answerable(item, record.arm):
                 continue
-            noise = sum(not any(covers(passage, one) for one in item.evidence) for passage in record.retrieved) / len(record.retrieved)
+            noise = 1 - relevant(item, record) / len(record.retrieved)
             binned[next(edge for edge in _NOISE if noise <= edge + 1e-9)].append(right)
         dots: list[charts.Dot] = []
         for edge, values in sorted(binned.items()):
