@@ -37,6 +37,7 @@ def register(app: typer.Typer) -> None:
     adapters.command("train")(_train)
     adapters.command("list")(_list)
     adapters.command("show")(_show)
+    adapters.command("gate")(_gate)
     adapters.command("activate")(_activate)
     adapters.command("rollback")(_rollback)
     adapters.command("export")(_export)
@@ -134,8 +135,36 @@ def _show(context: typer.Context, adapter: Reference, as_json: Json = False) -> 
         print_json(adapter_document(info))
         return
     console.print(f"[bold]{info.ref}[/] {info.state}, {info.manifest.get('kind')}, in {info.ref.path}")
+    if info.gate is None:
+        console.print("gate: not passed; `bankassist adapters gate` takes the verdict of an evaluation")
+    else:
+        verdict = info.gate.verdict
+        console.print(f"gate: passed {info.gate.at:%Y-%m-%d %H:%M} by run {verdict['run']} on suite {verdict['suite']}, verdict {info.gate.digest}")
     for key in ("base", "start", "data_digest", "training", "libraries", "created_at"):
         console.print(f"{key}: {info.manifest.get(key)}")
+
+
+def _gate(
+    context: typer.Context,
+    adapter: Annotated[str, typer.Argument(metavar="NAME@VERSION", help="An adapter version.")],
+    verdict: Annotated[Path, typer.Option(metavar="FILE", help="What `bankassist eval gate --adapter NAME@VERSION --verdict FILE` wrote.")],
+    as_json: Json = False,
+) -> None:
+    """Let a version pass its gate by the verdict of an evaluation. Exit code 1 when it is not passed or not of this adapter; nothing is changed then."""
+    from adapters.gate import pass_gate
+    from core.verdict import read_verdict
+
+    if "@" not in adapter:
+        raise BadInput(f"a verdict is of one version: expected NAME@VERSION, got {adapter!r}", param="NAME@VERSION")
+    read, digest = read_verdict(verdict)
+    catalogue = _catalogue(environment(context).settings)
+    info = pass_gate(catalogue.adapters, _find(catalogue, adapter), read, digest)
+    if as_json:
+        print_json(adapter_document(info))
+    else:
+        console.print(f"{info.ref} passed its gate ({len(read.checks)} checks, verdict {digest[:12]}) and is {info.state}")
+        if not read.thresholds_set_before_run:
+            console.print("its thresholds were not set before the run: they may have been chosen with the figures in sight")
 
 
 def _activate(context: typer.Context, adapter: Reference, as_json: Json = False) -> None:
@@ -242,5 +271,6 @@ def adapter_document(info: AdapterInfo) -> dict[str, Any]:
         "digest": info.ref.digest,
         "created_at": info.created_at.isoformat(),
         "activated_at": info.activated_at.isoformat() if info.activated_at else None,
+        "gate": {"at": info.gate.at.isoformat(), "digest": info.gate.digest, "verdict": dict(info.gate.verdict)} if info.gate else None,
         "manifest": dict(info.manifest),
     }

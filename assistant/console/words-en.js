@@ -171,7 +171,7 @@ export const words = {
   // adapters
   adaptersLead: "An adapter makes the one base model good at a task. The active version of each answers.",
   noAdapters: "There is no adapter that this key may use.",
-  adapterStates: { active: "active", candidate: "candidate", retired: "retired" },
+  adapterStates: { active: "active", candidate: "candidate", gated: "passed its gate", retired: "retired" },
   adapterKinds: { alora: "activated LoRA", lora: "LoRA" },
   figures: { rank: "Rank", alpha: "Alpha", questions: "Training questions", tokens: "Training tokens", training_seconds: "Training, seconds", development_loss: "Loss on questions kept back" },
   kind: "Kind",

@@ -171,7 +171,7 @@ export const words = {
   // adapters
   adaptersLead: "适配器使同一个基础模型擅长某项任务；每项任务由其启用的版本回答。",
   noAdapters: "没有此密钥可以使用的适配器。",
-  adapterStates: { active: "启用", candidate: "候选", retired: "停用" },
+  adapterStates: { active: "启用", candidate: "候选", gated: "已通过评测", retired: "停用" },
   adapterKinds: { alora: "激活式 LoRA", lora: "LoRA" },
   figures: { rank: "秩", alpha: "Alpha", questions: "训练问题数", tokens: "训练词元数", training_seconds: "训练时间（秒）", development_loss: "留存问题上的损失" },
   kind: "类型",

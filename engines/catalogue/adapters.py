@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert, select, update
 
 from core.errors import Conflict, NotFound
 from core.types import AdapterRef
@@ -20,14 +20,24 @@ _LOCK = "adapters"
 
 
 @dataclass(frozen=True, slots=True)
+class PassedGate:
+    """When, and by what: the verdict as it was read, and the digest of its file."""
+
+    at: datetime
+    verdict: Mapping[str, Any]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class AdapterInfo:
-    """``state`` is candidate, active or retired."""
+    """``state`` is candidate, gated, active or retired. ``gate`` is there for every version that passed its gate, whatever became of it since."""
 
     ref: AdapterRef
     state: str
     manifest: Mapping[str, Any]
     created_at: datetime
     activated_at: datetime | None
+    gate: PassedGate | None = None
 
 
 class AdapterRegistry:
@@ -66,6 +76,21 @@ class AdapterRegistry:
         with self._database.write() as connection:
             return connection.execute(update(adapters).where(this).values(path=ref.path)).rowcount == 1
 
+    def gate(self, name: str, version: int, verdict: Mapping[str, Any], digest: str) -> AdapterInfo:
+        """Record the verdict by which a version passed its gate: a candidate is gated then; one that is active, or was, stays what it is.
+
+        Raises:
+            NotFound: no such version.
+        """
+        this = and_(adapters.c.name == name, adapters.c.version == version)
+        state = case((adapters.c.state == "candidate", "gated"), else_=adapters.c.state)
+        with self._database.write() as connection:
+            take_lock(connection, _LOCK)
+            passed = update(adapters).where(this).values(state=state, gated_at=now(connection), verdict=dict(verdict), verdict_digest=digest)
+            if connection.execute(passed).rowcount != 1:
+                raise NotFound(f"no adapter {name}@{version}; `bankassist adapters list` shows all", code="adapter_not_found")
+        return self.get(name, version)
+
     def activate(self, name: str, version: int) -> AdapterInfo:
         """Make a version the active one of its name; the one before is retired.
 
@@ -83,7 +108,7 @@ class AdapterRegistry:
     def rollback(self, name: str) -> AdapterInfo:
         """Make the version that was active before the active one active again.
 
-        The one rolled back from is a candidate again, so that a second rollback goes further back and not to it.
+        The one rolled back from is a candidate again (gated, where it had passed its gate), so that a second rollback goes further back and not to it.
 
         Raises:
             NotFound: there is none.
@@ -95,7 +120,7 @@ class AdapterRegistry:
             )
             if previous is None:
                 raise NotFound(f"no earlier active version of adapter {name!r} to go back to", code="adapter_not_found")
-            _replace_active(connection, name, previous, "candidate")
+            _replace_active(connection, name, previous, case((adapters.c.verdict_digest.is_not(None), "gated"), else_="candidate"))
         return self.get(name, previous)
 
     def get(self, name: str, version: int | None = None) -> AdapterInfo:
@@ -118,7 +143,7 @@ class AdapterRegistry:
             return [_info(row) for row in connection.execute(select(adapters).order_by(adapters.c.name, adapters.c.version))]
 
 
-def _replace_active(connection: Connection, name: str, version: int, state: str) -> None:
+def _replace_active(connection: Connection, name: str, version: int, state: str | ColumnElement[str]) -> None:
     """Make a version the active one; the one that was gets another state."""
     of_name = adapters.c.name == name
     connection.execute(update(adapters).where(of_name, adapters.c.state == "active", adapters.c.version != version).values(state=state))
@@ -126,4 +151,5 @@ def _replace_active(connection: Connection, name: str, version: int, state: str)
 
 
 def _info(row: Row[Any]) -> AdapterInfo:
-    return AdapterInfo(AdapterRef(row.name, row.version, row.path, row.digest), row.state, row.manifest, row.created_at, row.activated_at)
+    gate = PassedGate(row.gated_at, row.verdict, row.verdict_digest) if row.verdict_digest else None
+    return AdapterInfo(AdapterRef(row.name, row.version, row.path, row.digest), row.state, row.manifest, row.created_at, row.activated_at, gate)

@@ -162,12 +162,15 @@ adapters = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("version", Integer, primary_key=True),
-    Column("state", String(16), nullable=False),
+    Column("state", String(16), nullable=False),  # candidate, gated, active, retired
     Column("path", Text, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("manifest", JSON, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("activated_at", Moment),
+    Column("gated_at", Moment),
+    Column("verdict", JSON),  # by which it passed its gate, as it was read
+    Column("verdict_digest", String(64)),  # of the verdict's file
 )
 
 audit = Table(

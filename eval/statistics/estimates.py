@@ -103,30 +103,23 @@ def differences(first: Numbers, second: Numbers, groups: Sequence[str], share: F
     chances = sign_flip(part)
     errors = _standard_errors(part)
     hidden = wilson_bounds(np.zeros(len(columns)), counts).high
+    flipped: Test = "sign-flip" if alone else "cluster-sign-flip"
     for place, column in enumerate(columns):
         both = ~np.isnan(apart[:, column])
-        one, other, delta = first[both, column], second[both, column], apart[both, column]
-        count, clusters = int(counts[place]), int(part.filled[place])
-        ends = float(low[place]), float(high[place])
-        p, test, splits = float(chances[place]), "sign-flip" if alone else "cluster-sign-flip", (None, None)
+        at = float(mean[place])
+        ends = Interval(float(low[place]), float(high[place]))
+        p, test = float(chances[place]), flipped
+        only_first = only_second = None
         if share[column]:
-            ends = max(-1.0, min(ends[0], mean[place] - hidden[place])), min(1.0, max(ends[1], mean[place] + hidden[place]))
-            if set(np.unique(one)) | set(np.unique(other)) <= {0.0, 1.0}:  # not so where repetitions disagree
-                splits = int((delta < 0).sum()), int((delta > 0).sum())
+            ends = Interval(max(-1.0, min(ends.low, at - hidden[place])), min(1.0, max(ends.high, at + hidden[place])))
+            if np.isin(first[both, column], (0, 1)).all() and np.isin(second[both, column], (0, 1)).all():  # not so where repetitions disagree
+                only_first, only_second = int((apart[both, column] < 0).sum()), int((apart[both, column] > 0).sum())
                 if alone:
-                    p, test = mcnemar(*splits), "mcnemar"
+                    p, test = mcnemar(only_first, only_second), "mcnemar"
         found[column] = Difference(
-            count,
-            clusters,
-            float(mean[place]),
-            float(ends[0]),
-            float(ends[1]),
-            p,
-            test,
-            *splits,
-            float(delta.var()),
-            float(errors[place]),  # type: ignore[arg-type]
-        )
+            count=int(counts[place]), clusters=int(part.filled[place]), mean=at, low=float(ends.low), high=float(ends.high), p=p, test=test,
+            only_first=only_first, only_second=only_second, spread=float(apart[both, column].var()), error=float(errors[place]),
+        )  # fmt: skip
     return found
 
 

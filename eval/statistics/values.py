@@ -70,7 +70,7 @@ def collect(items: Sequence[Item], scores: Iterable[Score], metrics: Mapping[str
     with np.errstate(invalid="ignore"):
         mean = sums / counts
     kept = np.flatnonzero(asked.any(1))
-    return Values(tuple(items[place] for place in kept), columns, mean[kept], asked[kept], wrong[kept])
+    return Values(tuple(items[int(place)] for place in kept), columns, mean[kept], asked[kept], wrong[kept])
 
 
 def _check(score: Score, order: Mapping[str, int], metrics: Mapping[str, Metric], seen: set[tuple[str, str, int, str]]) -> None:

@@ -64,6 +64,23 @@ def test_a_second_rollback_goes_further_back_and_never_to_the_version_that_was_l
     assert catalogue.adapters.rollback("compliance").ref.version == 1
 
 
+def test_a_candidate_that_passed_is_gated_and_stays_so_through_activation_and_rollback(catalogue: Catalogue) -> None:
+    register(catalogue, 1, 2)
+    catalogue.adapters.activate("compliance", 1)
+    passed = catalogue.adapters.gate("compliance", 2, {"run": "甲"}, "d" * 64)
+    assert passed.state == "gated"
+    assert passed.gate is not None
+    assert (passed.gate.verdict, passed.gate.digest) == ({"run": "甲"}, "d" * 64)
+    catalogue.adapters.activate("compliance", 2)
+    assert catalogue.adapters.get("compliance").gate == passed.gate
+    catalogue.adapters.rollback("compliance")
+    assert states(catalogue) == {1: "active", 2: "gated"}
+    # one that answers already goes on answering
+    assert catalogue.adapters.gate("compliance", 1, {}, "e" * 64).state == "active"
+    with pytest.raises(NotFound, match="no adapter compliance@3"):
+        catalogue.adapters.gate("compliance", 3, {}, "e" * 64)
+
+
 def test_a_version_is_registered_once(catalogue: Catalogue) -> None:
     register(catalogue, 1)
     with pytest.raises(Conflict, match="adapter compliance@1 is registered already") as refused:

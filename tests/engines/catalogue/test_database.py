@@ -156,6 +156,8 @@ def _to_first(database: Database) -> None:
         for index in ("ix_jobs_open", "ix_jobs_created_at", "ix_jobs_principal_created_at"):
             connection.execute(text(f"DROP INDEX {index}"))
         connection.execute(text("CREATE INDEX ix_jobs_state_created_at ON jobs (state, created_at)"))
+        for column in ("gated_at", "verdict", "verdict_digest"):
+            connection.execute(text(f"ALTER TABLE adapters DROP COLUMN {column}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
 
 

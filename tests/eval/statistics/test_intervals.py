@@ -141,7 +141,8 @@ def _alike(generator: np.random.Generator, share: float, correlation: float, gro
     """Shares of clusters around ``share``, a column a run: items of a cluster are correlated by ``correlation``."""
     strength = (1 - correlation) / correlation
     of_clusters = generator.beta(share * strength, (1 - share) * strength, (CLUSTERS, RUNS))
-    return of_clusters[groups]
+    shares: Numbers = of_clusters[groups]
+    return shares
 
 
 def _groups(generator: np.random.Generator, items: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -15,7 +15,7 @@ from eval.summary import Aggregate, Pair, Summary
 from tests.eval.statistics.run_of import ARMS, METRICS, item, metric, scores
 
 ITEMS = [item(f"i{place}", lang="zh" if place % 2 else "en", task="calc" if place >= 6 else "lookup", topic="fees" if place < 2 else "") for place in range(10)]
-TABLE = {
+TABLE: dict[str, Sequence[float | None]] = {
     "base": [0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
     "rag": [1, 1, 1, 1, 1, 0, 0, 0, 0, 1],
     "lora": [0, 0, 0, 0, 1, 1, 0, 0, 0, 1],
@@ -50,14 +50,14 @@ def test_the_table_of_four_arms_by_hand() -> None:
     effects = {one.name: one.value for one in found.effects}
     # halves of (.6 - .1) + (.9 - .3), of (.3 - .1) + (.9 - .6); (.9 - .3) - (.6 - .1); 1 - .9; 1 - 1
     assert effects == pytest.approx({"rag": 0.55, "lora": 0.25, "interaction": 0.1, "retrieval_loss": 0.1, "generation_loss": 0.0})
-    for one in found.effects:
-        assert one.low <= one.value <= one.high
+    assert all(effect.low <= effect.value <= effect.high for effect in found.effects)
     (omnibus,) = found.omnibus
-    # columns 1, 6, 3, 9 (mean 4.75), rows 2 2 2 2 3 2 1 1 0 4: 4 * 3 * 36.75... / (4 * 19 - 47)
-    assert (omnibus.count, omnibus.q) == (10, pytest.approx(12 * ((1 - 4.75) ** 2 + (6 - 4.75) ** 2 + (3 - 4.75) ** 2 + (9 - 4.75) ** 2) / (76 - 47)))
+    assert omnibus.count == 10
+    # columns 1, 6, 3, 9 (mean 4.75), rows 2 2 2 2 3 2 1 1 0 4 (squares 47)
+    assert omnibus.q == pytest.approx(4 * 3 * (3.75**2 + 1.25**2 + 1.75**2 + 4.25**2) / (4 * 19 - 47))
     (smallest,) = found.detectable
     # 3 of 10 differ between rag and rag+lora
-    assert (smallest.count, smallest.discordant, smallest.difference) == (10, pytest.approx(0.3), pytest.approx(2.8 * (0.3 / 10) ** 0.5))
+    assert [smallest.count, smallest.discordant, smallest.difference] == pytest.approx([10, 0.3, 2.8 * (0.3 / 10) ** 0.5])
     assert (found.run, found.suite, found.primary, found.corpus_metrics) == ("run 1", "bank", ("correct",), {"rag": {"auroc": 0.75, "ks": None}})
 
 
@@ -128,9 +128,9 @@ def test_what_is_missing_to_the_best_is_only_said_of_metrics_that_have_one() -> 
 
 
 def test_effects_are_of_items_that_all_four_arms_were_scored_on() -> None:
-    table = {**{arm: list(TABLE[arm]) for arm in ARMS}, "base": [None, *TABLE["base"][1:]]}
+    table: dict[str, Sequence[float | None]] = {**{arm: TABLE[arm] for arm in ARMS}, "base": [None, *TABLE["base"][1:]]}
     (rag, _, _) = summary(scores(ITEMS, table)).effects
-    assert (rag.count, rag.value) == (9, pytest.approx(((5 / 9 - 1 / 9) + (8 / 9 - 3 / 9)) / 2))
+    assert [rag.count, rag.value] == pytest.approx([9, ((5 / 9 - 1 / 9) + (8 / 9 - 3 / 9)) / 2])
 
 
 def test_seven_primary_metrics_and_unknown_ones_are_refused() -> None:
