@@ -19,6 +19,7 @@ from rich.table import Table
 from core.cli import DONE, FAILED, Json, console, environment, errors, print_json, progress
 from core.errors import BadInput
 from core.settings import Settings
+from eval.report import commands as report_commands
 from eval.run import commands as run_commands
 from eval.suite import commands as suite_commands
 
@@ -42,6 +43,7 @@ def register(app: typer.Typer) -> None:
     commands.command("fidelity")(_fidelity)
     suite_commands.register(commands)
     run_commands.register(commands)
+    report_commands.register(commands)
 
 
 def _adapters(

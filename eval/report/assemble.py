@@ -43,6 +43,7 @@ _SECTIONS = (
 
 def assemble(material: Material) -> Report:
     """The same run gives the same report, to the byte."""
-    times = material.document.get("times") or {}
-    ended = str(times.get("ended") or times.get("started") or "") if isinstance(times, dict) else ""
-    return Report(material.summary.run, material.summary.suite, ended, tuple(make(material) for make in _SECTIONS))
+    ended = str(material.document.get("completed_at") or "")[:16].replace("T", " ")
+    suite = material.document.get("suite") or {}
+    name = f"{suite['name']} version {suite['version']}" if suite else material.summary.suite
+    return Report(material.summary.run, name, ended, tuple(make(material) for make in _SECTIONS))

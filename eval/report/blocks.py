@@ -109,6 +109,15 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Verbatim:
+    """A text as it was written, such as a file; shown when it is asked for."""
+
+    kind: ClassVar[str] = "verbatim"
+    caption: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """``svg`` is markup of `eval.report.charts`, ``alternative`` what it shows in words, ``table`` its figures."""
 
@@ -156,7 +165,7 @@ class Case:
     folded: bool = True
 
 
-Block = Heading | Prose | Note | Banner | Tiles | Table | Chart | Charts | Case
+Block = Heading | Prose | Note | Banner | Tiles | Table | Verbatim | Chart | Charts | Case
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,9 +84,7 @@ def case(material: Material, record: Record, *, folded: bool = True) -> Case:
         findings=tuple(_findings(material, record)),
         evidence=tuple(Piece(f"{one.document_id}, version {one.version}", shown(one.quote), is_evidence=True) for one in item.evidence),
         passages=tuple(
-            Piece(
-                f"[{one.rank}] {one.document_id}, version {one.version}", shown(one.text), bool(held(one, item.evidence)), one.rank in cited
-            )
+            Piece(f"[{one.rank}] {one.document_id}, version {one.version}", shown(one.text), bool(held(one, item.evidence)), one.rank in cited)
             for one in record.retrieved
         ),
         folded=folded,

@@ -21,11 +21,7 @@ def section(material: Material) -> Section:
     cached = sum(record.cached for record in material.records)
     for name, form in _SPREAD:
         for arm in material.arms:
-            values = [
-                one.value
-                for one in material.scores
-                if (one.metric, one.arm) == (name, arm) and one.value is not None
-            ]
+            values = [one.value for one in material.scores if (one.metric, one.arm) == (name, arm) and one.value is not None]
             if values:
                 p50, p95, p99 = (Value(float(np.quantile(values, share)), form) for share in (0.5, 0.95, 0.99))
                 spread.append((f"{metric(name).title}: {arm}", p50, p95, p99, Value(len(values), "count")))

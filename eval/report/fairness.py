@@ -47,7 +47,10 @@ def _groups(values: _Values, attribute: str) -> Table:
     names = sorted(name.partition("=")[2] for name in values if name.startswith(f"approval:{attribute}="))
     rows: list[tuple[Cell, ...]] = []
     for group in names:
-        own = {name: values.get(f"{name}:{attribute}={group}") for name in ("group_count", "approval", "approval_low", "approval_high", "group_auroc", "group_calibration")}
+        own = {
+            name: values.get(f"{name}:{attribute}={group}")
+            for name in ("group_count", "approval", "approval_low", "approval_high", "group_auroc", "group_calibration")
+        }
         count = own["group_count"] or 0.0
         rows.append(
             (

@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from eval.report.blocks import Value
+from core.verdict import Check
+from eval.report.blocks import Mark, Value
+from eval.report.material import Material
 from eval.report.words import metric, slice_title
-
-
-class Check(NamedTuple):
-    """``wanted`` is the threshold in words."""
-
-    name: str
-    measured: Value
-    wanted: str
-    passed: bool
-    why: str
+from eval.summary import ALL
 
 
 def checks(gate: Mapping[str, Any]) -> list[Check]:
-    return [_check(one) for one in gate["checks"]]
+    """In the order of the thresholds."""
+    return [Check.model_validate(one) for one in gate["checks"]]
 
 
-def set_before(gate: Mapping[str, Any]) -> bool:
-    return bool(gate.get("thresholds_set_before_run"))
+def title(check: Check) -> str:
+    """What was looked at, in words."""
+    return " · ".join(filter(None, (metric(check.metric).title, check.arm, "" if check.slice == ALL else slice_title(check.slice))))
 
 
-def _check(one: Mapping[str, Any]) -> Check:
-    words = metric(one["metric"])
-    parts = [words.title, one.get("arm") or ""]
-    if (part := one.get("slice", "all")) != "all":
-        parts.append(slice_title(part))
-    measured = Value(one.get("value"), words.form, one.get("low"), one.get("high"))
-    return Check(" · ".join(filter(None, parts)), measured, str(one.get("wanted", "")), bool(one["passed"]), str(one.get("why", "")))
+def measured(material: Material, check: Check) -> Value:
+    """A mean in the metric's own form; what is neither a mean of the run nor a figure of an arm is a difference."""
+    found = material.aggregate(check.arm, check.metric, check.slice)
+    if check.metric == "errors" or (found is not None and check.value == found.mean):
+        return Value(check.value, metric(check.metric).form, check.low, check.high)
+    of_arm = check.metric in material.summary.corpus_metrics.get(check.arm, {})
+    return Value(check.value, "number" if of_arm or metric(check.metric).form != "share" else "points", check.low, check.high)
+
+
+def result(check: Check) -> Mark:
+    if not check.decided:
+        return Mark("suite too small", "unsure")
+    return Mark("passed", "good") if check.passed else Mark("not passed", "bad")

@@ -34,8 +34,8 @@ def _sentences(material: Material, count: int, groups: int, sources: Counter[str
     ]
     if invented := sources["synthetic"]:
         found.append(f"{invented} of {count} items were written by a program over an invented bank, not asked by customers. Real questions are more varied.")
-    if isinstance(suite := material.document.get("suite"), dict) and suite.get("sample_bank") is not None:
-        found.append("The documents are those of the sample bank: shorter, cleaner and fewer than a bank's own.")
+    if material.sample_bank is not None:
+        found.append(f"The documents are those of the sample bank {material.sample_bank}: shorter, cleaner and fewer than a bank's own.")
     exploratory = sorted({one.metric for one in material.summary.aggregates} - set(material.summary.primary))
     names = ", ".join(metric(name).title for name in material.summary.primary) or "none"
     found.append(

@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from eval.report.blocks import Banner, Block, Case, Cell, Chart, Charts, Heading, Mark, Name, Note, Piece, Prose, Report, Table, Tiles, Value
+from eval.report.blocks import Banner, Block, Case, Cell, Chart, Charts, Heading, Mark, Name, Note, Piece, Prose, Report, Table, Tiles, Value, Verbatim
 from eval.report.numbers import value_text
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#&])")
 
 
 def markdown(report: Report) -> str:
-    lines = [f"# Evaluation of {_escaped(report.suite)}", "", f"Run {_escaped(report.run)}" + (f", ended {_escaped(report.made)}" if report.made else ""), ""]
+    lines = [
+        f"# Evaluation of {_escaped(report.suite)}",
+        "",
+        f"Run {_escaped(report.run)}" + (f", ended {_escaped(report.made)} UTC" if report.made else ""),
+        "",
+    ]
     for number, section in enumerate(report.sections, start=1):
         lines += [f"## {number}. {_escaped(section.title)}", ""]
         for block in section.blocks:
@@ -32,6 +37,10 @@ def _block(block: Block) -> Iterator[str]:
             yield from (f"- {_escaped(tile.label)}: **{_escaped(value_text(tile.value))}** ({_escaped(tile.meaning)})" for tile in tiles)
         case Table():
             yield from _table(block)
+        case Verbatim(caption, text):
+            yield f"{_escaped(caption)}:"
+            yield ""
+            yield from (f"    {line}" for line in text.splitlines())
         case Chart():
             yield f"**{_escaped(block.title)}.** {_escaped(block.alternative)}"
             yield ""

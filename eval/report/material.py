@@ -28,7 +28,7 @@ CORRECT = "correct"
 
 @dataclass(frozen=True)
 class Material:
-    """``document`` is run.json, ``gate`` gate.json where a gate was run, ``baseline`` the run that this one is compared with."""
+    """``document`` is run.json, ``gate`` gate.json where a gate was run, ``sample_bank`` the seed where the documents are invented, ``baseline`` the run that this one is compared with."""
 
     document: Mapping[str, Any]
     items: Mapping[str, Item]
@@ -36,6 +36,7 @@ class Material:
     scores: Sequence[Score]
     summary: Summary
     gate: Mapping[str, Any] | None = None
+    sample_bank: int | None = None
     baseline: Material | None = field(default=None, repr=False)
 
     @cached_property
@@ -116,6 +117,7 @@ def read(path: Path, baseline: Path | None = None) -> Material:
         tuple(read_scores(path / SCORES)),
         read_summary(path / SUMMARY),
         json.loads(gate.read_text("utf8")) if gate.exists() else None,
+        run.suite.manifest.corpus.sample_bank,
         older,
     )
 

@@ -9,51 +9,53 @@ from eval.report.blocks import Block, Cell, Name, Prose, Section, Table, Value
 from eval.report.material import Material
 from eval.report.words import LANGUAGES, TASKS, arm_meaning, arm_title
 
-#: of run.json, what a reader looks for first, and its words
-_FIRST = {
-    "dataset": "Suite",
-    "suite": "Suite",
-    "corpus": "Documents",
-    "base_model": "Base model",
-    "adapters": "Adapters",
-    "index": "Search index",
-    "embedder": "Embedding model",
-    "templates": "Prompts",
-    "generation": "Generation",
-    "retrieval": "Retrieval",
-    "grounding": "Checks",
-    "thresholds": "Thresholds",
-    "seeds": "Seeds",
-    "git": "Code",
-    "python": "Python",
-    "lock": "Libraries",
-    "hardware": "Machine",
-}
-_LONGEST_LIST = 12
+#: shown elsewhere, or too long for a table
+_LEFT_OUT = ("items", "thresholds.text")
 
 
 def section(material: Material) -> Section:
     blocks: list[Block] = [
         Prose("A digest (SHA-256) is a fingerprint: two runs with the same digests used the same bytes. The same table of another run tells what changed.")
     ]
-    rows = list(_lines(material.document))
-    short = tuple((name, text) for name, text in rows if _top(name) in ("status", "suite", "dataset", "arms", "seeds", "times", "target"))
-    if short:
+    lines = [line for line in _lines("", material.document) if line[0] not in _LEFT_OUT]
+    if short := tuple(_short(dict(lines))):
         blocks.append(Table("This run", ("What", "Value"), short))
     blocks.append(_items(material))
-    blocks.append(
-        Table(
-            "The arms",
-            ("Arm", "Answers"),
-            tuple((Name(arm_title(arm), arm_meaning(arm).meaning), Value(len(material.by_arm[arm]), "count")) for arm in material.arms),
-        )
-    )
-    blocks.append(Table("All that run.json records: settings, versions, digests", ("What", "Value"), tuple(rows), folded=True))
+    arms = tuple((Name(arm_title(arm), arm_meaning(arm).meaning), Value(len(material.by_arm[arm]), "count")) for arm in material.arms)
+    blocks.append(Table("The arms", ("Arm", "Answers"), arms))
+    blocks.append(Table("All that run.json records: settings, versions, digests", ("What", "Value"), tuple(lines), folded=True))
     return Section("provenance", "What was run", blocks)
 
 
-def _top(name: str) -> str:
-    return name.partition(".")[0]
+#: the lines that a reader looks for first: their words, and the keys of run.json whose values they hold
+_FIRST: Sequence[tuple[str, str, tuple[str, ...]]] = (
+    ("Suite", "{} version {}, {} items", ("suite.name", "suite.version", "suite.n")),
+    ("Suite, digest", "{}", ("suite.digest",)),
+    ("Run", "{}, {}, begun {}", ("id", "status", "started_at")),
+    ("Answers", "{} ({} calls failed, {} out of the cache)", ("records", "errors", "from_cache")),
+    ("Asked", "{}, {} at a time, each item {} times", ("target", "at_once", "reps")),
+    ("Base model, digest", "{}", ("engines.base.digest",)),
+    ("Number format", "{}", ("engines.base.dtype",)),
+    ("Embedding model, digest", "{}", ("engines.embedder.digest",)),
+    ("Documents and index, digest", "{}", ("engines.index.content",)),
+    ("Tasks and prompts, digest", "{}", ("engines.templates.tasks",)),
+    ("Program", "{}, digest {}", ("program.version", "program.code")),
+    ("Commit", "{} (changed since: {})", ("program.git.commit", "program.git.dirty")),
+    ("Machine", "{}, {} cores, {} GiB", ("hardware.cpu", "hardware.cores", "hardware.memory_gib")),
+    ("Thresholds, digest", "{}", ("thresholds.sha256",)),
+    ("Records, digest of the last", "{}", ("head",)),
+)
+
+
+def _short(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for words, form, keys in _FIRST:
+        if all(key in values and values[key] != "none" for key in keys):
+            yield words, form.format(*(values[key] for key in keys))
+    number = 1
+    while f"engines.adapters.{number}.name" in values:
+        name, version, digest = (values[f"engines.adapters.{number}.{key}"] for key in ("name", "version", "digest"))
+        yield f"Adapter {name}@{version}, digest", digest
+        number += 1
 
 
 def _items(material: Material) -> Table:
@@ -70,23 +72,15 @@ def _items(material: Material) -> Table:
     return Table("The items of the suite", ("Kind", *(LANGUAGES[name] for name in languages), "All"), tuple(rows))
 
 
-def _lines(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """``a.b`` and its value for everything that the document holds; what readers look for first comes first."""
-    order = {name: number for number, name in enumerate(_FIRST)}
-    for name in sorted(document, key=lambda name: (order.get(name, len(order)), name)):
-        yield from _flat(name, document[name])
-
-
-def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
+def _lines(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """``a.b`` and its value for everything that a document holds."""
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
-            yield from _flat(f"{name}.{key}", inner)
+            yield from _lines(f"{name}.{key}" if name else str(key), inner)
     elif isinstance(value, Sequence) and not isinstance(value, str) and any(isinstance(one, Mapping | list) for one in value):
-        for number, inner in enumerate(value[:_LONGEST_LIST], start=1):
-            yield from _flat(f"{name}.{number}", inner)
-        if len(value) > _LONGEST_LIST:
-            yield name, f"and {len(value) - _LONGEST_LIST} more in run.json"
-    else:
+        for number, inner in enumerate(value, start=1):
+            yield from _lines(f"{name}.{number}", inner)
+    elif name:
         yield name, _plain(value)
 
 

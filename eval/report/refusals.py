@@ -30,7 +30,9 @@ def section(material: Material) -> Section:
         )
     ]
     rows: list[tuple[Cell, ...]] = [
-        (arm_title(arm), *(material.cell(arm, name, "share") for name in _PAIR)) for arm in material.arms if any(material.aggregate(arm, name) for name in _PAIR)
+        (arm_title(arm), *(material.cell(arm, name, "share") for name in _PAIR))
+        for arm in material.arms
+        if any(material.aggregate(arm, name) for name in _PAIR)
     ]
     if rows:
         blocks.append(Table("Refusals per arm, with 95% intervals", ("Arm", *(metric(name).title for name in _PAIR)), tuple(rows)))
@@ -80,13 +82,19 @@ def _risk_coverage(material: Material) -> Chart | None:
         for record in records
         if record.route and is_routed(item := material.items[record.item], record.arm)
     ]
-    curves = {name: _curve(judged) for name, judged in (("loan ratings, by their probability", rated), ("routes, by the router's confidence", routed)) if len(judged) >= _FEWEST}
+    curves = {
+        name: _curve(judged)
+        for name, judged in (("loan ratings, by their probability", rated), ("routes, by the router's confidence", routed))
+        if len(judged) >= _FEWEST
+    }
     if not curves:
         return None
     at = {name: {share: risk[max(1, round(share * len(risk))) - 1] for share in _COVERAGES} for name, risk in curves.items()}
     words = "; ".join(f"{name}: {', '.join(f'{risk:.0%} wrong among the surest {share:.0%}' for share, risk in found.items())}" for name, found in at.items())
     highest = max(max(risk) for risk in curves.values())
-    lines = [charts.Line(name, [charts.Dot(number / len(risk), one) for number, one in enumerate(risk, start=1)], marked=False) for name, risk in curves.items()]
+    lines = [
+        charts.Line(name, [charts.Dot(number / len(risk), one) for number, one in enumerate(risk, start=1)], marked=False) for name, risk in curves.items()
+    ]
     up = charts.Axis("wrong among them", charts.SHARES if highest > 0.5 else (0.0, 0.1, 0.2, 0.3, 0.4, 0.5))
     svg = charts.curve(lines, charts.Axis("share kept, surest first", charts.SHARES), up, words)
     rows: tuple[tuple[Cell, ...], ...] = tuple((f"{share:.0%}", *(Value(found[share]) for found in at.values())) for share in _COVERAGES)

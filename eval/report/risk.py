@@ -146,4 +146,3 @@ def _reliability(arm: str, found: Applications) -> Chart:
     svg = charts.curve(lines, charts.Axis("probability said", charts.SHARES), charts.Axis("share that was bad", charts.SHARES), alternative)
     table = Table("The figures of the chart", ("By probability", "Applications", "Probability said", "Bad among them"), tuple(rows), folded=True)
     return Chart(f"Do probabilities mean what they say? (reliability), {arm}", alternative, svg, table)
-

@@ -174,12 +174,28 @@ def write_run(folder: Path, count: int = 300, seed: int = 1, arms: tuple[str, ..
     """A complete run that was scored, as its files lie on disk."""
     rng = random.Random(seed)
     items = [item(number, random.Random(f"item {number}")) for number in range(count)]
-    suite = write_suite(folder / "made-suite", items, name="bank", version=suite_version, licence="MIT", primary=("correct", "number_grounding"), corpus=CorpusNeeds(sample_bank=900_500))
+    suite = write_suite(
+        folder / "made-suite",
+        items,
+        name="bank",
+        version=suite_version,
+        licence="MIT",
+        primary=("correct", "number_grounding"),
+        corpus=CorpusNeeds(sample_bank=900_500),
+    )
     planned = [(one, arm) for one in items for arm in arms if applies(arm, one)]
     document = RunDocument(
         id=f"bank-20261126T15000{seed}Z-abcdef",
         status="running",
-        suite=SuiteRef(name="bank", version=suite_version, sha256=suite.manifest.sha256, digest=suite.manifest.digest, n=count, path="/suites/bank", primary=suite.manifest.primary),
+        suite=SuiteRef(
+            name="bank",
+            version=suite_version,
+            sha256=suite.manifest.sha256,
+            digest=suite.manifest.digest,
+            n=count,
+            path="/suites/bank",
+            primary=suite.manifest.primary,
+        ),
         arms=arms,
         items=tuple(one.id for one in items),
         left_out={},

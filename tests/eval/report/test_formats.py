@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -14,8 +15,8 @@ from eval.report.blocks import Form, Value
 from eval.report.charts import SHARES, Axis, Difference, Dot, Line, Part, curve, forest, split
 from eval.report.document import document
 from eval.report.markdown import markdown
+from eval.report.material import Material
 from eval.report.numbers import value_text
-from tests.eval.report.made_run import material
 from tests.eval.report.test_html import ATTACK, attacked
 
 
@@ -72,10 +73,10 @@ def test_names_in_drawings_are_text() -> None:
     assert ATTACK in "".join(drawn(svg).itertext())
 
 
-def test_markdown_keeps_every_text_a_text() -> None:
-    made = attacked(material(30))
+def test_markdown_keeps_every_text_a_text(made: Material) -> None:
+    made = attacked(made)
     hostile = made.items["bank-0009"].model_copy(update={"question": "[x](javascript:alert(1)) ![y](http://example.com/y.png) | a | `b` **c**\n# d"})
-    made = type(made)(made.document, {**made.items, "bank-0009": hostile}, made.records, made.scores, made.summary, made.gate, made.baseline)
+    made = replace(made, items={**made.items, "bank-0009": hostile})
     text = markdown(assemble(made))
     rendered = MarkdownIt("commonmark").enable("table").render(text)
     assert set(re.findall(r"<([a-z0-9]+)", rendered)) <= {"h1", "h2", "h3", "p", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "strong"}
@@ -83,8 +84,7 @@ def test_markdown_keeps_every_text_a_text() -> None:
     assert rendered.count("<h2>") == 15
 
 
-def test_the_document_has_every_figure_as_a_number() -> None:
-    made = material(60)
+def test_the_document_has_every_figure_as_a_number(made: Material) -> None:
     found = json.loads(json.dumps(document(assemble(made)), allow_nan=False))
     assert (found["schema_version"], found["run"], len(found["sections"])) == ("bankeval-report/1", made.summary.run, 15)
     (square,) = [block for block in found["sections"][2]["blocks"] if block.get("caption", "").startswith("Right outcome in the four arms")]

@@ -18,16 +18,10 @@ from playwright.sync_api import Browser, sync_playwright
 from eval.report.assemble import assemble
 from eval.report.blocks import Report
 from eval.report.html import html
-from eval.report.material import Material
+from eval.report.material import Material, read
 from tests.assistant.test_console import CHROMIUM, needs_chromium
-from tests.eval.report.made_run import material
 
 ATTACK = "</td></table><script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\"> {{ 7*7 }} & ' 补办"
-
-
-@pytest.fixture(scope="module")
-def made() -> Material:
-    return material(60)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +54,7 @@ def attacked(made: Material) -> Material:
     )
     slices = tuple(one.model_copy(update={"slice": f"topic:{ATTACK}"}) if one.slice.startswith("topic") else one for one in made.summary.aggregates)
     summary = made.summary.model_copy(update={"suite": ATTACK, "run": ATTACK, "aggregates": slices})
-    return replace(made, document={**made.document, "id": ATTACK}, items=items, records=records, summary=summary)
+    return replace(made, document={**made.document, "id": ATTACK, "suite": {"name": ATTACK, "version": 1}}, items=items, records=records, summary=summary)
 
 
 def test_no_text_becomes_markup(made: Material, page: str) -> None:
@@ -85,8 +79,8 @@ def test_it_refers_to_nothing_and_its_policy_forbids_it(page: str) -> None:
     assert policy == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
-def test_the_same_run_gives_the_same_bytes(page: str) -> None:
-    assert html(assemble(material(60))) == page
+def test_the_same_run_gives_the_same_bytes(made_run: Path, page: str) -> None:
+    assert html(assemble(read(made_run, made_run.parent.parent / "older" / "run"))) == page
 
 
 def test_tables_and_drawings_say_what_they_are(page: str) -> None:

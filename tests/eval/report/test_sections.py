@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from eval.report import cases, cost, failures, fairness, grounding, limits, provenance, refusals, regressions, retrieval, risk, robustness, slices, verdict
-from eval.report.blocks import Banner, Case, Chart, Charts, Mark, Name, Note, Section, Table, Value
+from eval.report.blocks import Banner, Case, Chart, Charts, Mark, Name, Note, Section, Table, Value, Verbatim
 from eval.report.material import Material
-from eval.run.record import Cited, Failure, Record, Retrieved
+from eval.run.record import Cited, Failure, Record, Retrieved, Routed
+from eval.scoring.corpus import corpus_metrics
 from eval.scoring.score import Score
 from eval.suite.item import Evidence, Expect, Expected, Item, Label
 from eval.summary import Aggregate, Effect, Summary
@@ -119,8 +120,16 @@ def test_the_refusal_matrix_has_reasons_against_outcomes() -> None:
     }
 
 
-def test_confidence_that_can_be_trusted_leaves_the_wrong_ones_for_last() -> None:
-    assert refusals.risk_coverage([(0.9, 1), (0.8, 1), (0.5, 0), (0.5, 1), (0.2, 0)]) == [(0.2, 0.0), (0.4, 0.0), (0.8, 0.25), (1.0, 0.4)]
+def test_risk_is_drawn_against_coverage_for_ratings_and_routes_apart() -> None:
+    sure = [0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5]
+    items = [item(f"i{number}", task="routing", expect=Expect(adapter="loan-risk")) for number in range(10)]
+    routes = [
+        Routed(task="t", adapter="loan-risk" if number < 8 else "compliance", version=1, confidence=one, reason="router") for number, one in enumerate(sure)
+    ]
+    made = run(items, [answered(one.id, route=route) for one, route in zip(items, routes, strict=True)])
+    (table,) = [found for caption, found in tables(refusals.section(made)).items() if caption.startswith("Wrong ones if only")]
+    assert table.columns == ("Surest kept", "routes, by the router's confidence")
+    assert plain(table) == [["20%", 0.0], ["40%", 0.0], ["60%", 0.0], ["80%", 0.0], ["100%", 0.2]]
 
 
 def test_the_worst_answers_come_by_what_they_could_do() -> None:
@@ -222,24 +231,25 @@ def test_roc_and_the_widest_gap_by_hand() -> None:
     assert notes(risk.section(made)) == ["Not reliable: 4 applications in the arm rag+lora, fewer than 300. Read the calibration figures as a hint only."]
 
 
-def test_a_flip_is_a_pair_whose_rating_changes() -> None:
-    made = run(
-        *map(
-            list,
-            zip(
-                loan("a1", 0.5, 0, "low", protected={"sex": "women"}, pair_id="a"),
-                loan("a2", 0.6, 0, "high", protected={"sex": "men"}, pair_id="a"),
-                loan("b1", 0.3, 0, "low", protected={"sex": "women"}, pair_id="b"),
-                loan("b2", 0.3, 0, "low", protected={"sex": "men"}, pair_id="b"),
-                strict=True,
-            ),
-        )
+def test_groups_and_pairs_are_shown_as_the_scoring_counted_them() -> None:
+    items, records = map(
+        list,
+        zip(
+            loan("a1", 0.5, 0, "low", protected={"sex": "women"}, pair_id="a"),
+            loan("a2", 0.6, 0, "high", protected={"sex": "men"}, pair_id="a"),
+            loan("b1", 0.3, 0, "low", protected={"sex": "women"}, pair_id="b"),
+            loan("b2", 0.3, 0, "low", protected={"sex": "men"}, pair_id="b"),
+            strict=True,
+        ),
     )
-    found = tables(fairness.section(made))
+    counted = corpus_metrics(items, records)
+    found = tables(fairness.section(run(items, records, summary=EMPTY.model_copy(update={"corpus_metrics": counted}))))
     groups = plain(found["Favourable ratings by sex, with 95% intervals"])
-    assert [row[:3] for row in groups] == [["men", 2, 0.5], ["women", 2, 1.0]]
-    (flips, _) = plain(found["The same application with another protected attribute"])
-    assert flips[:3] == ["Pairs whose rating changes", "1 of 2", 0.5]
+    assert [(row[0], row[1], row[2], row[-1]) for row in groups] == [("men", 2, 0.5, "fewer than 50"), ("women", 2, 1.0, "fewer than 50")]
+    assert plain(found["Between the groups by sex"])[0] == ["Lowest share over highest", None, 0.5, ""]
+    flips, change = plain(found["The same application with another protected attribute"])
+    assert flips == ["Pairs whose rating changes", "1 of 2", 0.5, "not kept"]
+    assert change[2:] == [pytest.approx(0.095), "not kept"]  # between no change and 0.1
 
 
 def test_slices_come_worst_first_and_small_ones_last() -> None:
@@ -274,7 +284,7 @@ def test_none_of_many_is_given_its_bound() -> None:
 
 
 def test_times_of_cached_answers_are_left_out() -> None:
-    scores = tuple(Score(name, "rag+lora", 0, "seconds", 1, value) for name, value in (("a", 1.0), ("b", 3.0), ("c", 500.0)))
+    scores = tuple(Score(name, "rag+lora", 0, "seconds", 1, value) for name, value in (("a", 1.0), ("b", 3.0), ("c", None)))
     records = [answered("a"), answered("b"), answered("c", cached=True)]
     found = cost.section(run([item(name) for name in "abc"], records, scores=scores))
     assert plain(tables(found)["Time per answer"]) == [["Time to the whole answer: rag+lora", 2.0, pytest.approx(2.9), pytest.approx(2.98), 2]]
@@ -308,7 +318,7 @@ def test_without_a_gate_there_is_no_verdict() -> None:
         (grounding, "No score of sources or citations"),
         (robustness, "No arm of this run has passages"),
         (risk, "No loan applications"),
-        (fairness, "No items with protected attributes"),
+        (fairness, "No loan applications with protected attributes"),
         (slices, "no parts of the suite"),
         (cost, "No times or token counts"),
         (regressions, "No baseline was given"),
@@ -342,3 +352,42 @@ def test_everything_that_the_run_recorded_is_shown() -> None:
         "cached": "yes",
         "limit": "none",
     }
+
+
+def check(**fields: Any) -> dict[str, Any]:
+    made = {"name": "fabricated[1]: at most 0", "metric": "fabricated", "arm": "rag+lora", "slice": "all", "wanted": "at most 0", "threshold": 0.0}
+    return made | {"value": 0.0, "low": 0.0, "high": 0.1, "count": 30, "passed": True, "decided": True, "why": "0 of 30"} | fields
+
+
+@pytest.mark.parametrize(
+    ("checks", "title", "text"),
+    [
+        ([check(), check()], "Passed", "All 2 checks passed."),
+        ([check(), check(passed=False)], "Not passed", "1 of 2 checks failed: Invented citations · rag+lora."),
+        ([check(), check(passed=False, decided=False)], "Not decided", "too small to decide 1 of 2 checks"),
+        ([check(passed=False, decided=False, slice="lang:zh"), check(passed=False)], "Not passed", "decide 1 more: Invented citations · rag+lora · Chinese."),
+    ],
+    ids=["passed", "failed", "too small", "both"],
+)
+def test_the_verdict_is_the_gates(checks: list[dict[str, Any]], title: str, text: str) -> None:
+    gate = {"checks": checks, "thresholds_set_before_run": False}
+    found = verdict.section(run([item("a")], [answered("a")], gate=gate, document={"thresholds": {"text": 'metric = "fabricated"'}}))
+    assert banner(found).title == title
+    assert text in banner(found).text
+    rows = plain(tables(found)["The checks of the gate"])
+    assert len(rows) == len(checks)
+    assert rows[0][-1] == {"Passed": "passed", "Not passed": "not passed", "Not decided": "suite too small"}[title]  # what failed comes first
+    assert "not set before the run" in notes(found)[0]
+    assert [block.text for block in found.blocks if isinstance(block, Verbatim)] == ['metric = "fabricated"']
+
+
+def test_a_difference_that_a_gate_asks_for_is_in_points() -> None:
+    mean = Aggregate(arm="rag+lora", metric="correct", total=10, scored=10, errors=0, mean=0.7, low=0.6, high=0.8, method="wilson")
+    gate = {
+        "checks": [check(metric="correct", value=0.7), check(metric="correct", value=0.2), check(metric="auroc", value=0.8)],
+        "thresholds_set_before_run": True,
+    }
+    summary = EMPTY.model_copy(update={"aggregates": (mean,), "corpus_metrics": {"rag+lora": {"auroc": 0.8}}})
+    found = verdict.section(run([item("a")], [answered("a")], gate=gate, summary=summary))
+    table = tables(found)["The checks of the gate"]
+    assert [row[1].form for row in table.rows if isinstance(row[1], Value)] == ["share", "points", "number"]
