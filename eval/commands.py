@@ -21,6 +21,7 @@ from core.errors import BadInput
 from core.settings import Settings
 from eval.report import commands as report_commands
 from eval.run import commands as run_commands
+from eval.statistics import commands as statistics_commands
 from eval.suite import commands as suite_commands
 
 #: seconds
@@ -43,6 +44,7 @@ def register(app: typer.Typer) -> None:
     commands.command("fidelity")(_fidelity)
     suite_commands.register(commands)
     run_commands.register(commands)
+    statistics_commands.register(commands)
     report_commands.register(commands)
 
 

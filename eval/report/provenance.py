@@ -53,7 +53,7 @@ def _short(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             yield words, form.format(*(values[key] for key in keys))
     number = 1
     while f"engines.adapters.{number}.name" in values:
-        name, version, digest = (values[f"engines.adapters.{number}.{key}"] for key in ("name", "version", "digest"))
+        name, version, digest = (values.get(f"engines.adapters.{number}.{key}", "unknown") for key in ("name", "version", "digest"))
         yield f"Adapter {name}@{version}, digest", digest
         number += 1
 

@@ -13,10 +13,10 @@ import numpy as np
 from fairlearn import metrics as fair  # type: ignore[import-untyped]
 from sklearn.metrics import roc_auc_score
 
-from eval.paired import wilson
 from eval.run.record import Record
 from eval.scoring.answers import rating
 from eval.scoring.loan import BAD, Case
+from eval.statistics.shares import wilson
 from eval.suite.item import Item
 
 #: applications that a group must have to be judged

@@ -79,7 +79,7 @@ def test_markdown_keeps_every_text_a_text(made: Material) -> None:
     made = replace(made, items={**made.items, "bank-0009": hostile})
     text = markdown(assemble(made))
     rendered = MarkdownIt("commonmark").enable("table").render(text)
-    assert set(re.findall(r"<([a-z0-9]+)", rendered)) <= {"h1", "h2", "h3", "p", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "strong"}
+    assert set(re.findall(r"<([a-z0-9]+)", rendered)) <= {"h1", "h2", "h3", "p", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "strong", "pre", "code"}
     assert "![y](http://example.com/y.png) | a | `b` **c** # d" in rendered
     assert rendered.count("<h2>") == 15
 

@@ -314,7 +314,7 @@ def test_without_a_gate_there_is_no_verdict() -> None:
 @pytest.mark.parametrize(
     ("section", "said"),
     [
-        (retrieval, "what the model loses cannot be told apart"),
+        (retrieval, "This run has no arm that retrieves"),
         (grounding, "No score of sources or citations"),
         (robustness, "No arm of this run has passages"),
         (risk, "No loan applications"),
