@@ -605,6 +605,43 @@ def test_adapters_are_listed_for_whom_they_are(service: Service) -> None:
     assert all("path" not in entry for entry in service.admin.get("/v1/adapters").json()["adapters"])
 
 
+def test_an_alias_leads_to_its_adapter_on_every_route(service: Service) -> None:
+    registry = service.application.parts.catalogue.adapters
+    registry.register(AdapterRef("compliance", 2, "/nowhere", "d" * 64), registry.get("compliance", 1).manifest)
+    assistant = service.application.assistant
+    aliases = {"kyc_v1": "compliance@1", "kyc": "compliance", "plain": "base", "rating": "loan-risk"}
+    app = create_app(replace(service.application, assistant=replace(assistant, router=replace(assistant.router, aliases=aliases))))
+    with TestClient(app) as http:
+        staff = Client(http, service.staff.headers["Authorization"].split()[1])
+        found = {name: staff.get(f"/v1/adapters/{name}") for name in ("kyc_v1", "kyc", "compliance", "compliance@2", "plain", "rating", "nobody", "base")}
+        assert {name: [(a["version"], a["aliases"]) for a in response.json()["adapters"]] for name, response in found.items() if response.is_success} == {
+            "kyc_v1": [(1, ["kyc", "kyc_v1"])],
+            "kyc": [(1, ["kyc", "kyc_v1"]), (2, [])],
+            "compliance": [(1, ["kyc", "kyc_v1"]), (2, [])],
+            "compliance@2": [(2, [])],
+        }
+        # an adapter that is for others looks like none
+        assert [problem(found[name], 404, "adapter_not_found")["message"] for name in ("plain", "rating", "nobody", "base")] == [
+            "'plain' is the base model, which is no adapter", "no adapter 'rating'", "no adapter 'nobody'", "'base' is the base model, which is no adapter"
+        ]  # fmt: skip
+        assert staff.get("/v1/adapters/kyc/2").json()["version"] == 2
+        problem(staff.get("/v1/adapters/kyc_v1/2"), 404, "adapter_not_found")
+        models = {model["id"]: model["description"].partition(":")[0] for model in staff.get("/v1/models").json()["data"]}
+        assert {name: models.get(name) for name in aliases} == {
+            "kyc_v1": "an alias of compliance@1", "kyc": "an alias of compliance", "plain": "an alias of base", "rating": None
+        }  # fmt: skip
+        assert staff.get("/v1/models/kyc").json()["parent"] == "base"
+        asked = {"messages": [{"role": "user", "content": ASK}], "use_rag": False}
+        named = {name: staff.post("/v1/chat/completions", {**asked, "model": name}) for name in aliases}
+        assert {name: response.json()["model"] for name, response in named.items() if response.is_success} == {
+            "kyc_v1": "compliance@1", "kyc": "compliance@1", "plain": "base"
+        }  # fmt: skip
+        assert problem(named["rating"], 404, "model_not_found")["param"] == "model"
+        registry.activate("compliance", 2)
+        assert staff.post("/v1/chat/completions", {**asked, "model": "kyc"}).json()["model"] == "compliance@2"
+        assert [a["aliases"] for a in staff.get("/v1/adapters/compliance").json()["adapters"]] == [["kyc_v1"], ["kyc"]]
+
+
 def test_health_and_version_need_no_key(service: Service) -> None:
     assert service.http.get("/livez").json() == {"status": "alive"}
     ready = service.http.get("/readyz")
