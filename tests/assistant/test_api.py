@@ -20,6 +20,7 @@ from assistant.api.routes.documents import SUPPORTED
 from assistant.bootstrap import Application
 from assistant.retrieve import Retriever
 from core.errors import Unavailable
+from core.place import Place
 from core.ports import GenerationOptions
 from core.prompts import Prompt
 from core.types import AdapterRef
@@ -571,8 +572,9 @@ def test_the_service_names_the_formats_that_the_worker_reads() -> None:
     assert tuple(FORMATS) == SUPPORTED
 
 
+@pytest.mark.parametrize("path", ["/v1/answers", "/v1/search"])
 @pytest.mark.parametrize("declared", [True, False], ids=["with length", "chunked"])
-def test_a_body_over_the_limit_is_413(service: Service, declared: bool) -> None:
+def test_a_body_over_the_limit_is_413(service: Service, declared: bool, path: str) -> None:
     content = b'{"question": "' + b"x" * (1024 * 1024) + b'"}'
 
     def pieces() -> Iterator[bytes]:
@@ -580,10 +582,39 @@ def test_a_body_over_the_limit_is_413(service: Service, declared: bool) -> None:
             yield content[start : start + 65536]
 
     headers = {**service.customer.headers, "Content-Type": "application/json"}
-    response = service.http.post("/v1/answers", content=content if declared else pieces(), headers=headers)
-    assert response.status_code == 413
-    assert response.headers["content-type"] == "application/problem+json"
-    assert "1,048,576 bytes" in response.json()["detail"]
+    response = service.http.post(path, content=content if declared else pieces(), headers=headers)
+    assert "1,048,576 bytes" in problem(response, 413, "too_large")["message"]
+
+
+def test_a_body_that_is_on_its_way_takes_no_place(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever sends slowly, with a key or without one, keeps out all others."""
+    held, most = 0, 0
+
+    def take() -> None:
+        nonlocal held, most
+        held += 1
+        most = max(most, held)
+
+    def give_back() -> None:
+        nonlocal held
+        held -= 1
+
+    monkeypatch.setattr(service.generator, "admit", lambda: Place(take, give_back))
+    seen: list[int] = []
+
+    def slowly() -> Iterator[bytes]:
+        for piece in (b'{"question": "What is the annual fee', b' of the Alpha card?"}'):
+            seen.append(most)
+            yield piece
+
+    answer = service.http.post("/v1/answers", content=slowly(), headers={**service.customer.headers, "Content-Type": "application/json"})
+    assert (answer.status_code, seen, most, held) == (200, [0, 0], 1, 0)
+
+
+def test_a_body_over_the_limit_is_413_also_where_there_is_no_place(service: Service) -> None:
+    service.generator.full = True
+    pieces = (b"x" * 65536 for _ in range(17))
+    problem(service.http.post("/v1/answers", content=pieces, headers=service.customer.headers), 413, "too_large")
 
 
 # -- adapters and the service itself ---------------------------------------------------------------
