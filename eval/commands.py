@@ -21,6 +21,7 @@ from core.errors import BadInput
 from core.settings import Settings
 from eval.run import commands as run_commands
 from eval.scoring import commands as scoring_commands
+from eval.statistics import commands as statistics_commands
 from eval.suite import commands as suite_commands
 
 #: seconds
@@ -44,6 +45,7 @@ def register(app: typer.Typer) -> None:
     suite_commands.register(commands)
     run_commands.register(commands)
     scoring_commands.register(commands)
+    statistics_commands.register(commands)
 
 
 def _adapters(

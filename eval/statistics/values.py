@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import BadInput
-from eval.scoring.score import Metric, Score
+from eval.scoring.score import ERROR, Metric, Score
 from eval.statistics.estimates import Flags
 from eval.statistics.shares import Numbers
 from eval.suite.item import Item
 from eval.summary import ALL
 
-#: what a score's reason is where the record has an error
-_ERROR = "error"
 Column = tuple[str, str]  # arm, metric
 
 
@@ -58,7 +56,7 @@ def collect(items: Sequence[Item], scores: Iterable[Score], metrics: Mapping[str
         rows.append(order[score.item])
         places.append(columns.setdefault((score.arm, score.metric), len(columns)))
         numbers.append(np.nan if score.value is None else score.value)
-        failed.append(score.reason == _ERROR)
+        failed.append(score.reason == ERROR)
     shape = len(items), len(columns)
     index, value, error = (np.array(rows, int), np.array(places, int)), np.array(numbers, float), np.array(failed, bool)
     sums, counts, asked, wrong = np.zeros(shape), np.zeros(shape), np.zeros(shape, bool), np.zeros(shape, bool)
