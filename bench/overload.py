@@ -69,7 +69,7 @@ def _memory(service: Running) -> float:
     """MiB that the service holds once nothing runs."""
     while _busy(service):
         time.sleep(0.1)
-    time.sleep(3)  # it gives memory back after two idle seconds
+    time.sleep(12)  # it gives memory back after ten idle seconds
     return service.memory()["VmRSS"]
 
 

@@ -19,6 +19,7 @@ from rich.table import Table
 from core.cli import DONE, FAILED, Json, console, environment, errors, print_json, progress
 from core.errors import BadInput
 from core.settings import Settings
+from eval.report import commands as report_commands
 from eval.run import commands as run_commands
 from eval.scoring import commands as scoring_commands
 from eval.statistics import commands as statistics_commands
@@ -46,6 +47,7 @@ def register(app: typer.Typer) -> None:
     run_commands.register(commands)
     scoring_commands.register(commands)
     statistics_commands.register(commands)
+    report_commands.register(commands)
 
 
 def _adapters(

@@ -35,7 +35,7 @@ _GREEDY = 1e-4
 #: tokens of a slot that stay reserved while nothing runs
 _KEPT = 1024
 #: seconds without a request after which memory that only a crowd or a long prompt needed goes back
-_LINGER = 2.0
+_LINGER = 10.0
 
 
 @dataclass(eq=False)

@@ -82,10 +82,18 @@ def test_a_packed_group_has_the_loss_and_gradients_of_its_questions_one_by_one(f
             assert torch.allclose(mine.grad, other.grad, rtol=1e-2, atol=1e-5), name
 
 
+@pytest.fixture
+def few_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training of seconds: a third of the questions of a group, and two groups to look at."""
+    monkeypatch.setattr("adapters.data.items.MOST", 3)
+    monkeypatch.setattr("adapters.training._DEVELOPMENT_GROUPS", 2)
+
+
+@pytest.mark.usefixtures("few_questions")
 def test_training_lowers_the_loss_and_writes_a_sound_adapter(tmp_path: Path, model_cache: Path) -> None:
     losses: list[float] = []
     target = tmp_path / "compliance" / "1"
-    ref = train(a_task("alora"), 1, target, Models(dtype="float32"), model_cache, start_from=None, notify=lambda state: losses.append(state.loss), count=8)
+    ref = train(a_task("alora"), 1, target, Models(dtype="float32"), model_cache, start_from=None, notify=lambda state: losses.append(state.loss), count=5)
     assert losses[-1] < losses[0]
     assert sorted(path.name for path in target.iterdir()) == ["adapter_config.json", "adapter_model.safetensors", "manifest.json"]
     found = read_adapter(target)
@@ -93,7 +101,7 @@ def test_training_lowers_the_loss_and_writes_a_sound_adapter(tmp_path: Path, mod
     manifest = json.loads((target / "manifest.json").read_text("utf8"))
     assert (manifest["name"], manifest["version"], manifest["data_digest"]) == ("compliance", 1, data_digest())
     assert manifest["base"]["digest"] == locate(Models().generation, model_cache).digest
-    assert manifest["training"]["groups"] == 8
+    assert manifest["training"]["groups"] == 5
     config = json.loads((target / "adapter_config.json").read_text("utf8"))
     assert config["base_model_name_or_path"] == Models().generation
     assert all(tensor.dtype is torch.bfloat16 for tensor in load_file(target / "adapter_model.safetensors").values())
@@ -107,8 +115,11 @@ def test_training_lowers_the_loss_and_writes_a_sound_adapter(tmp_path: Path, mod
         register(catalogue.adapters, ref)
 
 
+@pytest.mark.usefixtures("few_questions")
 def test_training_from_an_adapter_begins_where_it_ended(tmp_path: Path, model_cache: Path) -> None:
-    first = train(a_task("alora"), 1, tmp_path / "a", Models(), model_cache, start_from=None, notify=lambda _: None, count=12)
+    fast = a_task("alora")
+    fast = fast.model_copy(update={"training": fast.training.model_copy(update={"learning_rate": 5e-3})})
+    first = train(fast, 1, tmp_path / "a", Models(), model_cache, start_from=None, notify=lambda _: None, count=6)
     cold: list[float] = []
     warm: list[float] = []
     train(a_task("alora"), 2, tmp_path / "b", Models(), model_cache, start_from=None, notify=lambda state: cold.append(state.loss), count=1)
@@ -116,6 +127,7 @@ def test_training_from_an_adapter_begins_where_it_ended(tmp_path: Path, model_ca
     assert warm[0] < cold[0]
 
 
+@pytest.mark.usefixtures("few_questions")
 def test_time_that_is_up_ends_training(tmp_path: Path, model_cache: Path) -> None:
     twin = a_task("alora").of_kind("lora")
     ref = train(twin, 1, tmp_path / "a", Models(), model_cache, start_from=None, notify=lambda _: None, count=1000, limit_minutes=1e-6)
