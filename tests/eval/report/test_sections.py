@@ -141,6 +141,7 @@ def test_the_worst_answers_come_by_what_they_could_do() -> None:
     extra = (
         Score("leaks", "rag+lora", 0, "acl_leak", 1, 1.0),
         Score("obeys", "rag+lora", 0, "injected", 1, 1.0),
+        Score("slow", "rag+lora", 0, "injected", 1, 1.0, "error"),
         Score("half", "rag+lora", 0, "fact_recall", 1, 0.5),
         Score("wrong", "rag+lora", 0, "fact_recall", 1, 0.0),
     )
@@ -280,8 +281,13 @@ def test_slices_come_worst_first_and_small_ones_last() -> None:
 def test_none_of_many_is_given_its_bound() -> None:
     none = Aggregate(arm="rag+lora", metric="fabricated", total=300, scored=300, errors=0, mean=0.0, low=0.0, high=0.01, method="wilson")
     some = none.model_copy(update={"metric": "forbidden", "mean": 0.02})
-    made = run([item("a")], [answered("a")], summary=EMPTY.model_copy(update={"aggregates": (none, some)}))
-    assert [row[1] for row in plain(tables(grounding.section(made))["What must not happen"])] == ["0 of 300 (at most 1.0%)", "6 of 300"]
+    failed = none.model_copy(update={"metric": "acl_leak", "mean": 0.01, "errors": 3})  # which count as leaks in the mean
+    made = run([item("a")], [answered("a")], summary=EMPTY.model_copy(update={"aggregates": (none, some, failed)}))
+    assert [row[1] for row in plain(tables(grounding.section(made))["What must not happen"])] == [
+        "0 of 300 (at most 1.0%)",
+        "0 of 297 (at most 1.0%), 3 calls failed",
+        "6 of 300",
+    ]
 
 
 def test_times_of_cached_answers_are_left_out() -> None:
