@@ -133,7 +133,7 @@ def _print_comparison(found: Comparison, sides: list[tuple[Side, Side]], primary
             continue  # the others are in --json, or asked for by --metric
         for what, names in (("fails now", one.newly_failing), ("is right now", one.newly_right)):
             for name in names:
-                console.print(f"{one.metric}, {one.arm}: {name} {what}: {questions.get(name, '')}", markup=False)
+                console.print(f"{one.metric}, {one.arm}: {name} {what}: {questions.get(name, '')}", markup=False, soft_wrap=True)
 
 
 def _gate(
