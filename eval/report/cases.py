@@ -51,6 +51,8 @@ _HARMLESS = (len(_GRAVE) + 3, 0.0)
 
 def _gravity(material: Material, record: Record) -> tuple[int, float]:
     """Smaller is worse: the kind of fault, then how much of the answer is right."""
+    if record.error is not None:  # every metric has its worst value then, which says nothing of an answer that never came
+        return len(_GRAVE) + 1, 0.0
     for rank, (name, bad) in enumerate(_GRAVE):
         if (value := material.value(record.item, record.arm, name)) is not None and value >= bad:
             return rank, 0.0
@@ -58,8 +60,6 @@ def _gravity(material: Material, record: Record) -> tuple[int, float]:
     if right is None or right >= 1:
         return _HARMLESS
     partly = next((value for name in ("fact_recall", "token_f1") if (value := material.value(record.item, record.arm, name)) is not None), 0.0)
-    if record.error is not None:
-        return len(_GRAVE) + 1, 0.0
     return (len(_GRAVE), partly) if record.kind == "answered" else (len(_GRAVE) + 2, partly)
 
 
@@ -115,6 +115,8 @@ def shown(text: str) -> str:
 
 def _findings(material: Material, record: Record) -> Sequence[str]:
     found: list[str] = []
+    if record.error is not None:
+        return found
     for name, bad in _GRAVE:
         if (value := material.value(record.item, record.arm, name)) is not None and value >= bad:
             found.append(metric(name).title)

@@ -51,9 +51,11 @@ def section(material: Material) -> Section:
 
 
 def _events(material: Material, arm: str, name: str) -> Cell:
-    """Such as ``0 of 300 (at most 1%)``: with no event in n, no more than 3/n can be ruled out (rule of three, Hanley 1983)."""
+    """Such as ``0 of 300 (at most 1.0%)``: with no event in n, no more than 3/n can be ruled out. Failed calls, which the mean counts as events, stand apart."""
     found = material.aggregate(arm, name)
     if found is None or found.mean is None or not found.scored:
         return "–"
-    count = round(found.mean * found.scored)
-    return Mark(f"{count} of {found.scored}", "bad") if count else f"0 of {found.scored} (at most {rule_of_three(found.scored):.1%})"
+    answers = found.scored - found.errors
+    count = round(found.mean * found.scored) - found.errors
+    failed = f", {found.errors} calls failed" if found.errors else ""
+    return Mark(f"{count} of {answers}{failed}", "bad") if count else f"0 of {answers} (at most {rule_of_three(answers):.1%}){failed}"

@@ -33,7 +33,7 @@ _FIRST: Sequence[tuple[str, str, tuple[str, ...]]] = (
     ("Suite, digest", "{}", ("suite.digest",)),
     ("Run", "{}, {}, begun {}", ("id", "status", "started_at")),
     ("Answers", "{} ({} calls failed, {} out of the cache)", ("records", "errors", "from_cache")),
-    ("Asked", "{}, {} at a time, each item {} times", ("target", "at_once", "reps")),
+    ("Asked", "{}, {} at a time; repetitions: {}", ("target", "at_once", "reps")),
     ("Base model, digest", "{}", ("engines.base.digest",)),
     ("Number format", "{}", ("engines.base.dtype",)),
     ("Embedding model, digest", "{}", ("engines.embedder.digest",)),

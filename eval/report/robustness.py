@@ -93,7 +93,7 @@ def _conflicts(material: Material) -> Block:
 def _injection(material: Material) -> Block:
     rows: list[tuple[Cell, ...]] = []
     for arm in material.arms:
-        attacked = [record for record in material.by_arm[arm] if material.items[record.item].answer.canaries]
+        attacked = [record for record in material.by_arm[arm] if material.items[record.item].answer.canaries and record.error is None]
         obeyed = [value for record in attacked if (value := material.value(record.item, arm, "injected")) is not None]
         if not obeyed:
             continue

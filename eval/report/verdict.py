@@ -9,6 +9,7 @@ from eval.report.blocks import Banner, Block, Cell, Name, Note, Section, Table, 
 from eval.report.gate import checks, measured, result, title
 from eval.report.material import CORRECT, Material
 from eval.report.words import EFFECTS, arm_meaning, metric
+from eval.scoring.registry import METRICS
 
 
 def section(material: Material) -> Section:
@@ -60,5 +61,7 @@ def _tiles(material: Material) -> Tiles:
     for name in ("refused_right", "over_refusal", "number_grounding", "kept", "fabricated"):
         found = material.cell(arm, name, "share")
         if found.value is not None:
-            tiles.append(Tile(metric(name).title, found, metric(name).meaning))
+            failed = one.errors if (one := material.aggregate(arm, name)) and not METRICS[name].higher_is_better else 0
+            counted = f"; {failed} failed calls count as such" if failed else ""
+            tiles.append(Tile(metric(name).title, found, metric(name).meaning + counted))
     return Tiles(tuple(tiles))

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ _KEYS = {
     "doc", "ask", "at", "num", "calc", "unit", "fact", "also", "forbid", "refuse", "hide", "task", "caller", "as_of", "adapter", "lang", "topic", "group",
     "level", "history", "canary", "verdict", "label", "note", "text",
 }  # fmt: skip
+_ENGLISH_FACT = re.compile(r"\{(en\.[a-z0-9_.]*)(?::plain)?\}")
 #: internal rules; what else there is are products, prices and service
 _RULES = ("lending-policy", "kyc-aml", "aml-kyc", "sanctions", "staff-loans", "risk-appetite", "rating-guide", "credit-approval")
 #: rules that customers read too: of theirs no adapter is the only right one
@@ -103,7 +105,7 @@ def _item(entry: Mapping[str, Any], bank: Bank, topics: Mapping[str, str]) -> It
     task = entry.get("task", "refuse" if refuse else "lookup")
     texts, numbers, note = _numbers(entry, bank.facts, language)
     facts = tuple(_aliases(fact, bank.facts, language) for fact in _list(entry.get("fact")))
-    own = [bank.facts.fill(text, language) for text in _list(entry.get("text"))]
+    own = [_fill(bank.facts, text, language) for text in _list(entry.get("text"))]
     whole = own or ([" / ".join([*texts, *(group[0] for group in facts)])] if len([*texts, *facts]) == 1 else [])
     return Item(
         id=entry["id"],
@@ -111,20 +113,22 @@ def _item(entry: Mapping[str, Any], bank: Bank, topics: Mapping[str, str]) -> It
         lang=entry["lang"],
         task=task,
         topic=entry.get("topic") or topics.get(document, "") or "general",
-        question=bank.facts.fill(entry["ask"], language),
-        history=tuple({"role": turn["role"], "content": bank.facts.fill(turn["content"], language)} for turn in entry.get("history", ())),  # type: ignore[arg-type]
+        question=_fill(bank.facts, entry["ask"], language),
+        history=tuple({"role": turn["role"], "content": _fill(bank.facts, turn["content"], language)} for turn in entry.get("history", ())),
         as_of=as_of,
-        caller={"groups": sorted(caller(role).groups)},  # type: ignore[arg-type]
+        caller={"groups": sorted(caller(role).groups)},
         answer=Expected(
             texts=tuple(whole),
             facts=facts,
             numbers=tuple(numbers),
-            forbidden=tuple(bank.facts.fill(text, language) for text in _list(entry.get("forbid"))),
+            forbidden=tuple(_fill(bank.facts, text, language) for text in _list(entry.get("forbid"))),
             canaries=tuple(_list(entry.get("canary"))),
             verdict=entry.get("verdict"),
         ),
-        evidence=tuple(_evidence(entry, document, version, [*texts, *(alias for group in facts for alias in group)], bank, as_of)),
-        expect=Expect(refuse=bool(refuse), reason=refuse, adapter=entry.get("adapter") or _adapter(document, role, task), must_not_cite=tuple(_list(entry.get("hide")))),
+        evidence=tuple(_evidence(entry, document, version, [*texts, *(alias for group in facts for alias in group)], bank)),
+        expect=Expect(
+            refuse=bool(refuse), reason=refuse, adapter=entry.get("adapter") or _adapter(document, role, task), must_not_cite=tuple(_list(entry.get("hide")))
+        ),
         label=Label.model_validate(entry.get("label", {})),
         meta=Meta(source="human", author="bankassist", difficulty=entry.get("level", 1), created=CREATED, note=note or entry.get("note", "")),
     )
@@ -140,12 +144,17 @@ def _adapter(document: str, role: str, task: str) -> str | None:
     return "customer-service"
 
 
+def _fill(facts: Facts, text: str, language: Language) -> str:
+    """The text with its facts; those of the English documents as these write them also in a Chinese question, but for days."""
+    return facts.fill(_ENGLISH_FACT.sub(lambda match: match[0] if facts.values[match[1]].kind == "day" else facts.fill(match[0], "en"), text), language)
+
+
 def _list(value: Any) -> list[Any]:
     return [] if value is None else value if isinstance(value, list) else [value]
 
 
 def _aliases(fact: str, facts: Facts, language: Language) -> tuple[str, ...]:
-    return tuple(facts.fill(alias.strip(), language) for alias in fact.split("|"))
+    return tuple(_fill(facts, alias.strip(), language) for alias in fact.split("|"))
 
 
 def _day(text: str | None, facts: Facts) -> date | None:
@@ -157,11 +166,11 @@ def _day(text: str | None, facts: Facts) -> date | None:
 
 def _numbers(entry: Mapping[str, Any], facts: Facts, language: Language) -> tuple[list[str], list[Number], str]:
     """The quantities as texts and as numbers, and the arithmetic of a computed one."""
-    texts = [facts.fill(text, language) for text in _list(entry.get("num"))]
+    texts = [_fill(facts, text, language) for text in _list(entry.get("num"))]
     note = ""
     tolerance = 1e-4
     if "calc" in entry:
-        expression = facts.fill(entry["calc"], language).replace(",", "") if "min(" not in entry["calc"] and "max(" not in entry["calc"] else facts.fill(entry["calc"], language)
+        expression = re.sub(r"(?<=\d),(?=\d{3})", "", _fill(facts, entry["calc"], language))
         result = _computed(ast.parse(expression, mode="eval").body)
         unit = entry["unit"]
         digits = result.quantize(Decimal("0.01"))
@@ -196,7 +205,7 @@ def _written(value: Decimal, unit: str, facts: Facts, language: Language) -> str
     return f"{digits}%" if unit == "%" else f"{digits} {unit}" if language == "en" else f"{digits}{unit}"
 
 
-def _evidence(entry: Mapping[str, Any], document: str, version: str, answers: Sequence[str], bank: Bank, as_of: date | None) -> Iterator[Evidence]:
+def _evidence(entry: Mapping[str, Any], document: str, version: str, answers: Sequence[str], bank: Bank) -> Iterator[Evidence]:
     if not document or entry.get("refuse"):
         return
     wanted = [(document, version, at) for at in _list(entry.get("at"))] or [(document, version, answer) for answer in answers[:1]]
@@ -209,10 +218,10 @@ def _evidence(entry: Mapping[str, Any], document: str, version: str, answers: Se
             raise ValueError(f"no document {name!r}")
         chosen = bank.corpus.versions[name, int(number)] if number else found[-1]
         language: Language = "zh" if name.startswith("zh-") else "en"
-        yield _span(chosen.text, bank.facts.fill(words, language), name, chosen.version)
+        yield span(chosen.text, _fill(bank.facts, words, language), name, chosen.version)
 
 
-def _span(text: str, words: str, document: str, version: int) -> Evidence:
+def span(text: str, words: str, document: str, version: int) -> Evidence:
     spans = set()
     at = 0
     while (place := place_of(words, text[at:])) >= 0:

@@ -228,7 +228,13 @@ def write_run(folder: Path, count: int = 300, seed: int = 1, arms: tuple[str, ..
         for one, arm in planned:
             samples.append(record(one, arm, ease[one.id], rng))
     written = open_run(run)
-    end = {"completed_at": datetime(2026, 11, 26, 16, 0, tzinfo=UTC), "seconds": 3600.0, "records": len(planned), "errors": 0, "from_cache": 0}
+    end = {
+        "completed_at": datetime(2026, 11, 26, 16, 0, tzinfo=UTC),
+        "seconds": 3600.0,
+        "records": len(planned),
+        "errors": sum(one.error is not None for one in written.records),
+        "from_cache": 0,
+    }
     finish(run, document.model_copy(update={"status": "complete", "head": written.records[-1].digest, **end}))
     metrics = with_groups({one.evidence[0].document_id: ["public"] for one in items if one.evidence} | {f"other-{n}": ["public"] for n in range(1, 6)})
     scores = write_scores(score_records(items, written.records, metrics), run / "scores.jsonl")

@@ -75,11 +75,27 @@ def test_names_in_drawings_are_text() -> None:
 
 def test_markdown_keeps_every_text_a_text(made: Material) -> None:
     made = attacked(made)
-    hostile = made.items["bank-0009"].model_copy(update={"question": "[x](javascript:alert(1)) ![y](http://example.com/y.png) | a | `b` **c**\n# d"})
-    made = replace(made, items={**made.items, "bank-0009": hostile})
+    hostile = "[x](javascript:alert(1)) ![y](http://example.com/y.png) | a | `b` **c**\n# d"
+    made = replace(made, items={key: one.model_copy(update={"question": hostile}) for key, one in made.items.items()})
     text = markdown(assemble(made))
     rendered = MarkdownIt("commonmark").enable("table").render(text)
-    assert set(re.findall(r"<([a-z0-9]+)", rendered)) <= {"h1", "h2", "h3", "p", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "strong", "pre", "code"}
+    assert set(re.findall(r"<([a-z0-9]+)", rendered)) <= {
+        "h1",
+        "h2",
+        "h3",
+        "p",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "ul",
+        "li",
+        "strong",
+        "pre",
+        "code",
+    }
     assert "![y](http://example.com/y.png) | a | `b` **c** # d" in rendered
     assert rendered.count("<h2>") == 15
 

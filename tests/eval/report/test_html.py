@@ -16,7 +16,7 @@ from lxml import html as markup
 from playwright.sync_api import Browser, sync_playwright
 
 from eval.report.assemble import assemble
-from eval.report.blocks import Report
+from eval.report.blocks import Block, Case, Chart, Charts, Report, Section, Table
 from eval.report.html import html
 from eval.report.material import Material, read
 from tests.assistant.test_console import CHROMIUM, needs_chromium
@@ -118,10 +118,34 @@ def file_of(report: Report, folder: Path) -> str:
     return path.as_uri()
 
 
+def shortened(report: Report) -> Report:
+    """With every kind of block, and few of each: axe looks at every element in the light of all others."""
+
+    def block(one: Block) -> Block:
+        match one:
+            case Table():
+                return replace(one, rows=one.rows[:3])
+            case Chart():
+                return replace(one, table=replace(one.table, rows=one.table.rows[:2]))
+            case Charts(charts):
+                return Charts(tuple(replace(chart, table=replace(chart.table, rows=chart.table.rows[:2])) for chart in charts))
+        return one
+
+    def blocks(section: Section) -> list[Block]:
+        cases = [one for one in section.blocks if isinstance(one, Case)]
+        return [block(one) for one in section.blocks if one not in cases[3:]]
+
+    return replace(report, sections=tuple(replace(section, blocks=blocks(section)) for section in report.sections))
+
+
+#: all of axe's rules once; that of contrast for either set of colours
+RULES = {"light": {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]}, "dark": {"runOnly": {"type": "rule", "values": ["color-contrast"]}}}
+
+
 @needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_reads_well_on_a_phone_and_a_screen(browser: Browser, made: Material, tmp_path: Path, scheme: str) -> None:
-    address = file_of(assemble(attacked(made)), tmp_path)
+    address = file_of(shortened(assemble(attacked(made))), tmp_path)
     said: list[str] = []
     asked: list[str] = []
     with browser.new_context(viewport={"width": 1200, "height": 900}, color_scheme=scheme, offline=True) as context:  # type: ignore[arg-type]
@@ -133,7 +157,7 @@ def test_it_reads_well_on_a_phone_and_a_screen(browser: Browser, made: Material,
         verdict = page.locator(".banner").bounding_box()
         assert verdict is not None
         assert verdict["y"] + verdict["height"] < 500  # on the first screen, even below a name of this length
-        faults = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]}).response["violations"]
+        faults = Axe().run(page, options=RULES[scheme]).response["violations"]
         assert [(fault["id"], fault["nodes"][0]["html"]) for fault in faults] == []
         page.set_viewport_size({"width": 360, "height": 800})
         page.evaluate("document.querySelectorAll('details').forEach((one) => one.open = true)")

@@ -33,7 +33,8 @@ def refused(name: str, reason: str, arm: str = "rag+lora") -> Record:
 def run(items: list[Item], records: list[Record], correct: dict[str, float] | None = None, scores: tuple[Score, ...] = (), **fields: Any) -> Material:
     """``correct``: item -> value, under every arm."""
     judged = [Score(record.item, record.arm, record.rep, "correct", 1, (correct or {})[record.item]) for record in records if record.item in (correct or {})]
-    return Material(**{"document": {}, "items": {one.id: one for one in items}, "records": records, "scores": (*judged, *scores), "summary": EMPTY} | fields)
+    values: dict[str, Any] = {"document": {}, "items": {one.id: one for one in items}, "records": records, "scores": (*judged, *scores), "summary": EMPTY}
+    return Material(**(values | fields))
 
 
 def tables(section: Section) -> dict[str, Table]:
@@ -66,7 +67,7 @@ def passage(rank: int, document_id: str = "fees", start: int = 0, end: int = 50)
 
 
 PLACE = Evidence(document_id="fees", version=1, start=100, end=140, quote="The fee is USD 5.")
-HOLDS = {"start": 90, "end": 150}
+HOLDS: dict[str, Any] = {"start": 90, "end": 150}
 
 
 def test_the_retrieval_curve_counts_evidence_by_place() -> None:
@@ -140,6 +141,7 @@ def test_the_worst_answers_come_by_what_they_could_do() -> None:
     extra = (
         Score("leaks", "rag+lora", 0, "acl_leak", 1, 1.0),
         Score("obeys", "rag+lora", 0, "injected", 1, 1.0),
+        Score("slow", "rag+lora", 0, "injected", 1, 1.0, "error"),
         Score("half", "rag+lora", 0, "fact_recall", 1, 0.5),
         Score("wrong", "rag+lora", 0, "fact_recall", 1, 0.0),
     )
@@ -215,13 +217,17 @@ def test_obeyed_orders_are_counted() -> None:
 
 
 def loan(name: str, high: float | None, y: int, rating: str = "low", **label: Any) -> tuple[Item, Record]:
-    one = item(name, task="loan_risk", label=Label(y=y, **label), answer=Expected(verdict="low"))  # type: ignore[arg-type]
+    one = item(name, task="loan_risk", label=Label(y=y, **label), answer=Expected(verdict="low"))
     probabilities = None if high is None else {"low": 1 - high, "medium": 0.0, "high": high}
     return one, answered(name, structured={"rating": rating}, probabilities=probabilities)
 
 
+def columns(*pairs: tuple[Item, Record]) -> tuple[list[Item], list[Record]]:
+    return [one for one, _ in pairs], [record for _, record in pairs]
+
+
 def test_roc_and_the_widest_gap_by_hand() -> None:
-    made = run(*map(list, zip(loan("a", 0.9, 1), loan("b", 0.7, 0), loan("c", 0.6, 1), loan("d", 0.2, 0), strict=True)))
+    made = run(*columns(loan("a", 0.9, 1), loan("b", 0.7, 0), loan("c", 0.6, 1), loan("d", 0.2, 0)))
     found = tables(risk.section(made))
     assert plain(found["Bad applications caught against good ones stopped (ROC)"]) == [["rag+lora", pytest.approx(0.75), 4]]
     # at 0.9 one of two bad ones is caught and no good one stopped; at 0.6 all bad ones, and one of two good ones
@@ -232,15 +238,11 @@ def test_roc_and_the_widest_gap_by_hand() -> None:
 
 
 def test_groups_and_pairs_are_shown_as_the_scoring_counted_them() -> None:
-    items, records = map(
-        list,
-        zip(
-            loan("a1", 0.5, 0, "low", protected={"sex": "women"}, pair_id="a"),
-            loan("a2", 0.6, 0, "high", protected={"sex": "men"}, pair_id="a"),
-            loan("b1", 0.3, 0, "low", protected={"sex": "women"}, pair_id="b"),
-            loan("b2", 0.3, 0, "low", protected={"sex": "men"}, pair_id="b"),
-            strict=True,
-        ),
+    items, records = columns(
+        loan("a1", 0.5, 0, "low", protected={"sex": "women"}, pair_id="a"),
+        loan("a2", 0.6, 0, "high", protected={"sex": "men"}, pair_id="a"),
+        loan("b1", 0.3, 0, "low", protected={"sex": "women"}, pair_id="b"),
+        loan("b2", 0.3, 0, "low", protected={"sex": "men"}, pair_id="b"),
     )
     counted = corpus_metrics(items, records)
     found = tables(fairness.section(run(items, records, summary=EMPTY.model_copy(update={"corpus_metrics": counted}))))
@@ -279,8 +281,13 @@ def test_slices_come_worst_first_and_small_ones_last() -> None:
 def test_none_of_many_is_given_its_bound() -> None:
     none = Aggregate(arm="rag+lora", metric="fabricated", total=300, scored=300, errors=0, mean=0.0, low=0.0, high=0.01, method="wilson")
     some = none.model_copy(update={"metric": "forbidden", "mean": 0.02})
-    made = run([item("a")], [answered("a")], summary=EMPTY.model_copy(update={"aggregates": (none, some)}))
-    assert [row[1] for row in plain(tables(grounding.section(made))["What must not happen"])] == ["0 of 300 (at most 1.0%)", "6 of 300"]
+    failed = none.model_copy(update={"metric": "acl_leak", "mean": 0.01, "errors": 3})  # which count as leaks in the mean
+    made = run([item("a")], [answered("a")], summary=EMPTY.model_copy(update={"aggregates": (none, some, failed)}))
+    assert [row[1] for row in plain(tables(grounding.section(made))["What must not happen"])] == [
+        "0 of 300 (at most 1.0%)",
+        "0 of 297 (at most 1.0%), 3 calls failed",
+        "6 of 300",
+    ]
 
 
 def test_times_of_cached_answers_are_left_out() -> None:
