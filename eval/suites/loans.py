@@ -10,7 +10,7 @@ from typing import Literal
 
 from eval.bank import caller
 from eval.suite.item import Expect, Expected, Item, Label, Meta
-from eval.suites.questions import CREATED, Bank, span
+from eval.suites.questions import CREATED, Bank, span, together
 from examples.samplebank.facts import Facts, Language
 
 Rating = Literal["low", "medium", "high"]
@@ -177,7 +177,7 @@ def _item(bank: Bank, language: Language, name: str, ask: str, who: str, figures
         question=ask.format(who=who, dti=figures.dti, ltv=figures.ltv, job=figures.job, miss=figures.miss),
         caller={"groups": sorted(caller("risk").groups)},
         answer=Expected(verdict=verdict),
-        evidence=tuple(span(text, words, document, 1) for words in rows),
+        evidence=together(span(text, words, document, 1) for words in rows),
         expect=Expect(adapter="loan-risk"),
         label=Label(y=1 if verdict == "high" else 0, protected=dict(protected), pair_id=pair),
         meta=Meta(author="bankassist", created=CREATED, difficulty=1 if figures.ltv is not None else 2, note=note),

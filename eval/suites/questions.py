@@ -21,7 +21,7 @@ import ast
 import operator
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -125,7 +125,7 @@ def _item(entry: Mapping[str, Any], bank: Bank, topics: Mapping[str, str]) -> It
             canaries=tuple(_list(entry.get("canary"))),
             verdict=entry.get("verdict"),
         ),
-        evidence=tuple(_evidence(entry, document, version, [*texts, *(alias for group in facts for alias in group)], bank)),
+        evidence=together(_evidence(entry, document, version, [*texts, *(alias for group in facts for alias in group)], bank)),
         expect=Expect(
             refuse=bool(refuse), reason=refuse, adapter=entry.get("adapter") or _adapter(document, role, task), must_not_cite=tuple(_list(entry.get("hide")))
         ),
@@ -219,6 +219,12 @@ def _evidence(entry: Mapping[str, Any], document: str, version: str, answers: Se
         chosen = bank.corpus.versions[name, int(number)] if number else found[-1]
         language: Language = "zh" if name.startswith("zh-") else "en"
         yield span(chosen.text, _fill(bank.facts, words, language), name, chosen.version)
+
+
+def together(spans: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Each span once; where there are several, none of them suffices alone."""
+    found = tuple(dict.fromkeys(spans))
+    return found if len(found) == 1 else tuple(one.model_copy(update={"grade": 1}) for one in found)
 
 
 def span(text: str, words: str, document: str, version: int) -> Evidence:
