@@ -63,7 +63,7 @@ eval: $(READY)
 	$(BIN)/bankassist eval adapters $(if $(DATA),--data $(DATA))
 	$(BIN)/bankassist eval seeds
 
-## start, answers, engine, prefixes, mixed, search, memory, ingest and overload on this machine, or one of them: make bench NAME=answers (NAME=cluster, NAME=outside: CONTRIBUTING.md)
+## start, answers, engine, prefixes, mixed, search, memory, ingest, scoring, evaluation, overload and overhead on this machine, or one of them: make bench NAME=answers (NAME=cluster, NAME=outside: CONTRIBUTING.md)
 bench: $(READY)
 	$(BIN)/python -m bench $(NAME)
 

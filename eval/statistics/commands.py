@@ -133,7 +133,7 @@ def _print_comparison(found: Comparison, sides: list[tuple[Side, Side]], primary
             continue  # the others are in --json, or asked for by --metric
         for what, names in (("fails now", one.newly_failing), ("is right now", one.newly_right)):
             for name in names:
-                console.print(f"{one.metric}, {one.arm}: {name} {what}: {questions.get(name, '')}", markup=False)
+                console.print(f"{one.metric}, {one.arm}: {name} {what}: {questions.get(name, '')}", markup=False, soft_wrap=True)
 
 
 def _gate(
@@ -145,7 +145,7 @@ def _gate(
     as_json: Json = False,
 ) -> None:
     """Check a run against thresholds and write gate.json. Exit code 0 passed, 1 failed, 2 invalid input or a suite too small to decide, 3 run incomplete."""
-    from eval.run.folder import read_document, write_sums
+    from eval.run.folder import problems_of, read_document, write_sums
     from eval.statistics.gate import gate
     from eval.statistics.gate import verdict as verdict_on
     from eval.statistics.judged import open_judged
@@ -164,6 +164,8 @@ def _gate(
     for one in (run, *([baseline] if baseline else [])):
         if (status := read_document(one).status) != "complete":
             raise _incomplete(f"run {one} is {status}: only a complete run can pass; go on with it by `bankassist eval resume {one}`", as_json)
+    if problems := problems_of(run):
+        raise BadInput(f"{run} is not as it was written: {problems[0]}; `bankassist eval verify {run}` shows all", param="RUN")
     judged = open_judged(run)
     found = gate(judged, wanted, open_judged(baseline) if baseline else None)
     on_adapter = verdict_on(judged, found, name, version) if verdict else None

@@ -12,7 +12,8 @@ import pytest
 from core.cli import DONE, FAILED, PARTLY_DONE, WRONG_USAGE, main
 from core.errors import BadInput
 from core.verdict import Check, read_verdict
-from eval.run.folder import problems_of
+from eval.run.folder import problems_of, write_sums
+from eval.scoring.of_run import SUMMARY
 from eval.statistics.gate import GateDocument, gate
 from eval.statistics.judged import open_judged
 from eval.statistics.junit import junit
@@ -239,6 +240,11 @@ def test_exit_codes_and_gate_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     code, out, err = command(monkeypatch, capsys, "gate", half, "--thresholds", strict, "--json")
     assert (code, json.loads(out)["error"]["code"], "eval resume" in err) == (PARTLY_DONE, "run_incomplete", True)
     assert not (half / "gate.json").exists()
+
+    write_sums(run, [SUMMARY])
+    (run / SUMMARY).write_text((run / SUMMARY).read_text("utf8").replace('"mean":0.95', '"mean":0.99'), "utf8")
+    code, _, err = command(monkeypatch, capsys, "gate", run)
+    assert (code, "is not as it was written: summary.json was changed" in err.replace("\n", " ")) == (WRONG_USAGE, True)
 
 
 def test_the_verdict_on_an_adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
