@@ -11,7 +11,7 @@ from typing import Any, cast
 from core.errors import BankassistError, IndexUnavailable, Overloaded, TooLate, Unavailable
 from core.place import Place
 from core.ports import GenerationOptions, Generator, Token, TokenLogprob
-from core.prompts import Prompt
+from core.prompts import Prompt, heading_of
 from core.types import AdapterRef, Answer, Draft, Found, Passage, Route
 from eval.run.arms import Asked
 from eval.run.digests import digest_of
@@ -124,6 +124,7 @@ def _retrieved(passages: Sequence[Passage]) -> tuple[Retrieved, ...]:
             end=one.end,
             score=one.score,
             text=one.text,
+            heading=heading_of(one.title, one.heading_path),
         )
         for number, one in enumerate(passages, start=1)
     )

@@ -19,7 +19,7 @@ class _Part(BaseModel):
 
 
 class Retrieved(_Part):
-    """A passage that the prompt held, as numbered there from 1. ``text`` is what the model read."""
+    """A passage that the prompt held, as numbered there from 1. ``heading`` (title and headings) and ``text`` are what the model read."""
 
     rank: int
     chunk_id: str
@@ -29,6 +29,7 @@ class Retrieved(_Part):
     end: int
     score: float
     text: str
+    heading: str = ""
 
 
 class Cited(_Part):

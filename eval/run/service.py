@@ -299,6 +299,7 @@ def _record(job: Job, answer: Mapping[str, Any], passages: Sequence[Mapping[str,
             end=one["end"],
             score=0.0,
             text=one["text"],
+            heading=heading_of(one.get("title") or "", one.get("heading_path") or ()),
         )
         for one in passages
     )

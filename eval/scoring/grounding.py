@@ -24,11 +24,13 @@ _LEAST = 0.5
 
 
 def number_grounding(item: Item, record: Record) -> Scored:
-    """The share of the numbers, dates, rates and codes of the answer that its cited passages or the question state."""
+    """The share of the numbers, dates, rates and codes of the answer that its cited passages (their headings too) or the question state."""
     if not answered(record):
         return REFUSED
     asked = [line for text in (item.question, *(turn.content for turn in item.history)) for line in _lines(text)]
-    cited = [line for text in _cited_texts(record, None) for line in _lines(text)]
+    numbers = {one.n for one in record.cited}
+    shown = [f"{passage.heading}\n{passage.text}" for passage in record.retrieved if passage.rank in numbers]
+    cited = [line for text in shown for line in _lines(text)]
     wrong = unsupported_in(record.text, [*asked, *cited])
     count = len(figures(record.text))
     if not count:
@@ -53,7 +55,7 @@ def kept(_item: Item, record: Record) -> Scored:
 
 
 def _is_quoted(sentence: Checked, record: Record) -> bool | None:
-    texts = _cited_texts(record, sentence)
+    texts = [passage.text for passage in record.retrieved if passage.rank in sentence.citations]
     if texts and all(language_of(text) != language_of(sentence.text) for text in texts):
         return None
     tokens = answer_tokens(sentence.text)
@@ -62,12 +64,6 @@ def _is_quoted(sentence: Checked, record: Record) -> bool | None:
         return None  # nothing is said, or nothing had to be cited, as in the line that sums up a rating
     wanted = runs(tokens, length)
     return any(sum(count for run, count in wanted.items() if run in _runs(text, length)) >= _LEAST * wanted.total() for text in texts)
-
-
-def _cited_texts(record: Record, sentence: Checked | None) -> list[str]:
-    """The passages that a sentence cites, or the whole answer."""
-    numbers = {one.n for one in record.cited} if sentence is None else set(sentence.citations)
-    return [passage.text for passage in record.retrieved if passage.rank in numbers]
 
 
 @lru_cache(maxsize=2048)

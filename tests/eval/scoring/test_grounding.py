@@ -37,6 +37,12 @@ def test_what_was_said_before_counts_and_what_is_not_supported_is_named() -> Non
     assert (scored.value, scored.detail) == (0.5, {"unsupported": ["USD 9"]})
 
 
+def test_a_heading_is_part_of_what_is_cited() -> None:
+    headed = passage(1).model_copy(update={"heading": "Fees > From 1 March 2026"})
+    assert number_grounding(item(), answer("From 1 March 2026 it is USD 4.50", retrieved=(headed,), cited=(cited(1),))).value == 1
+    assert number_grounding(item(), answer("From 1 March 2026 it is USD 4.50", retrieved=(passage(1),), cited=(cited(1),))).value == 1 / 2
+
+
 @pytest.mark.parametrize(
     ("sentences", "expected"),
     [
