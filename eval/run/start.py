@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
@@ -31,6 +29,7 @@ from eval.run.record import FORCED
 from eval.run.samples import NAME as SAMPLES
 from eval.run.samples import Samples
 from eval.run.target import InProcess, Target, refuse_unknown_weights
+from eval.statistics.thresholds import read_thresholds
 from eval.suite.file import Suite, read_suite
 from eval.suite.item import Item
 
@@ -298,12 +297,8 @@ def _refuse_missing_adapters(registry: AdapterRegistry, wanted: Sequence[str]) -
 def _thresholds(path: Path | None) -> Thresholds | None:
     if path is None:
         return None
-    try:
-        content = path.read_bytes()
-        tomllib.loads(content.decode("utf8"))
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path} cannot be used as thresholds: {error}", param="--thresholds") from error
-    return Thresholds(sha256=sha256(content).hexdigest(), text=content.decode("utf8"))
+    read = read_thresholds(path)  # a slip must not show only after hours of answers
+    return Thresholds(sha256=read.digest, text=read.text)
 
 
 def _ref(suite: Suite) -> SuiteRef:

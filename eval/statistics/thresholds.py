@@ -112,10 +112,11 @@ Threshold = Figure | Above | NotWorse
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """In the order of the file's three kinds. ``digest`` is the file's SHA-256."""
+    """In the order of the file's three kinds. ``digest`` is the SHA-256 of its ``text``."""
 
     all: tuple[Threshold, ...]
     digest: str
+    text: str
 
 
 def read_thresholds(path: Path) -> Thresholds:
@@ -146,4 +147,4 @@ def parse_thresholds(content: bytes, name: str) -> Thresholds:
     everything: tuple[Threshold, ...] = (*found.check, *found.above, *found.not_worse)
     if not everything:
         raise BadInput(f"{name} has no threshold: expected [[check]], [[above]] or [[not_worse]]", param="--thresholds")
-    return Thresholds(everything, hashlib.sha256(content).hexdigest())
+    return Thresholds(everything, hashlib.sha256(content).hexdigest(), content.decode("utf8"))

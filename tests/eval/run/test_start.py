@@ -57,7 +57,7 @@ def _watched(work: Callable[[Watch], Ended], stop_after: int | None) -> Ended:
 
 def test_every_answer_is_a_record_and_the_folder_says_what_was_run(bank: Settings, suite: Suite, tmp_path: Path) -> None:
     thresholds = tmp_path / "thresholds.toml"
-    thresholds.write_text("[correct]\nmin = 0.9\n")
+    thresholds.write_text('[[check]]\nmetric = "correct"\narm = "rag"\nmin = 0.9\n')
     ended = run(Wanted(suite.path, (*ARMS, "oracle"), thresholds=thresholds, today=TODAY), tmp_path / "run", bank)
     found = open_run(tmp_path / "run")
     assert found.complete
@@ -69,7 +69,7 @@ def test_every_answer_is_a_record_and_the_folder_says_what_was_run(bank: Setting
     assert answers["fee", "rag", 0] == "The annual fee of the Alpha card is USD 45.00."
     assert answers["fee-then", "rag", 0] == "The annual fee of the Alpha card is USD 30.00."
     assert found.document.thresholds is not None
-    assert found.document.thresholds.text == "[correct]\nmin = 0.9\n"
+    assert found.document.thresholds.text == thresholds.read_text()
     assert problems_of(tmp_path / "run") == []
     with pytest.raises(Conflict, match="holds something already"):
         run(Wanted(suite.path, ARMS), tmp_path / "run", bank)
