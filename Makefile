@@ -19,7 +19,7 @@ run: $(READY)
 
 ## set up and run all tests, two files at a time; root on Debian gets first what some of them run against: Chromium, PostgreSQL, nginx, a JDK
 test: $(READY) servers
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 # $(call installed,program,package): where it cannot be installed, the tests that need it are left out, and the run's last lines say so
 installed = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! ls $(1) >/dev/null 2>&1; then \
@@ -63,7 +63,7 @@ eval: $(READY)
 	$(BIN)/bankassist eval adapters $(if $(DATA),--data $(DATA))
 	$(BIN)/bankassist eval seeds
 
-## start, answers, engine, prefixes, mixed, search, memory, ingest and overload on this machine, or one of them: make bench NAME=answers (NAME=cluster, NAME=outside: CONTRIBUTING.md)
+## start, answers, engine, prefixes, mixed, search, memory, ingest, scoring, evaluation, overload and overhead on this machine, or one of them: make bench NAME=answers (NAME=cluster, NAME=outside: CONTRIBUTING.md)
 bench: $(READY)
 	$(BIN)/python -m bench $(NAME)
 

@@ -106,7 +106,7 @@ class StreamOptionsIn(_Asked):
 class ChatRequest(_Asked):
     """OpenAI's fields, and ours: ``use_rag``, ``as_of``, ``top_k``, ``adapter``."""
 
-    model: str = Field(description="auto, base, NAME or NAME@VERSION; GET /v1/models lists those of the key")
+    model: str = Field(description="auto, base, NAME, NAME@VERSION or an alias of the settings; GET /v1/models lists those of the key")
     messages: list[MessageIn] = Field(min_length=1, description="the last one is the question; those before it are its history")
     stream: bool | None = None
     stream_options: StreamOptionsIn | None = None

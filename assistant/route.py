@@ -93,7 +93,7 @@ class Router:
             Conflict: the adapter named was trained on another base model.
         """
         known_as = f", as {wanted}" if wanted in self.aliases else ""
-        if self.aliases.get(wanted, wanted) == BASE:
+        if self.meant(wanted) == BASE:
             return Route(None, None, 1.0, f"the request named the base model{known_as}")
         if wanted != AUTO:
             adapter = self.named(wanted, principal)
@@ -125,7 +125,7 @@ class Router:
             NotFound: there is none, or this caller may not use it, which looks the same.
             Conflict: it was trained on another base model.
         """
-        name, _, version = self.aliases.get(wanted, wanted).partition("@")
+        name, _, version = self.meant(wanted).partition("@")
         if not self._allowed(name, principal) or (version and not version.isdigit()):
             raise NotFound(f"no adapter {wanted!r}", code="adapter_not_found", param="adapter")
         try:
@@ -137,6 +137,15 @@ class Router:
         if (why := self.unserved(info.ref)) is not None:
             raise Conflict(f"adapter {info.ref} is not served: {why}", code="adapter_not_served", param="adapter")
         return info.ref
+
+    def meant(self, wanted: str) -> str:
+        """What an alias is for; any other name is for itself."""
+        return self.aliases.get(wanted, wanted)
+
+    def aliases_of(self, info: AdapterInfo) -> list[str]:
+        """The aliases that mean this version now."""
+        meant = {str(info.ref), *([info.ref.name] if info.state == "active" else [])}
+        return sorted(alias for alias, target in self.aliases.items() if target in meant)
 
     def check_aliases(self) -> None:
         """Look at start whether each alias leads to an adapter, so that no caller is the first to find out.

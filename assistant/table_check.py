@@ -3,7 +3,8 @@
 A wrong row is the mistake that no check of numbers sees: 2.50% is in the cited passage, but for six months, and the question was about
 twelve. Where a table has another row that holds more of the question's words and figures than the row the answer was taken from,
 the answer is not supported; likewise for columns and the words of their names. A question that compares or excludes ("older than 12
-months", "outside the zone") names a row that it does not mean, so there rows are not compared.
+months", "outside the zone") names a row that it does not mean, so there rows are not compared. A row that the model wrote out must be one: the name of one row before the
+figures of another is wrong in every figure.
 """
 
 from __future__ import annotations
@@ -39,10 +40,12 @@ def check(text: str, cited: Sequence[Passage], question: str) -> Check:
     """Passes a text that stands in running text, in a row that fits the question no worse than any other, or nowhere to the letter."""
     words = text.strip().rstrip(".。")
     problems: list[str] = []
+    if cited and BETWEEN_CELLS in words and not any(_holds(line, words) for passage in cited for line in passage.text.split("\n")):
+        return Check(NAME, False, "its cells stand in no row together")
     for passage in cited:
         asked = Asked.read(question, passage)
         lines = passage.text.split("\n")
-        holding = [line for line in lines if place_of(words, line) >= 0]
+        holding = [line for line in lines if _holds(line, words)]
         if not words or not holding:
             continue
         if any(BETWEEN_CELLS not in line for line in holding):
@@ -63,6 +66,8 @@ def corrected(text: str, cited: Passage, question: str) -> Correction | None:
     two rows or columns fit equally well.
     """
     words = text.strip().rstrip(".。")
+    if BETWEEN_CELLS in words:
+        return _row_begun(words, cited)
     rows = [_cells(line) for line in cited.text.split("\n") if BETWEEN_CELLS in line]
     missed = [(row, cell) for row in rows for cell in row[1:] if cell.value == words]
     if not rows or len(missed) > 1 or (not missed and not _is_figure_from_nowhere(words, cited)) or _COMPARES.search(question):
@@ -84,6 +89,18 @@ def corrected(text: str, cited: Passage, question: str) -> Correction | None:
         return None
     source = f"from the row of {row[0].value}" if cell is not None else "which stands nowhere"
     return Correction(values[0], f"the model wrote {words}, {source}; corrected to the row of {best[0][0].value}")
+
+
+def _row_begun(words: str, cited: Passage) -> Correction | None:
+    """The row whose name the model wrote before it went on in another one."""
+    name, _, _ = words.partition(BETWEEN_CELLS)
+    lines = [line for line in cited.text.split("\n") if line.startswith(name + BETWEEN_CELLS)]
+    return Correction(lines[0], f"the model wrote {words}, cells of several rows; corrected to the row of {name}") if len(lines) == 1 else None
+
+
+def _holds(line: str, words: str) -> bool:
+    """Whether a line holds the words, or all the cells that they are."""
+    return place_of(words, line) >= 0 or (BETWEEN_CELLS in words and all(place_of(cell, line) >= 0 for cell in words.split(BETWEEN_CELLS)))
 
 
 def _same_kind(figure: str, value: str) -> bool:

@@ -42,7 +42,7 @@ class TurnIn(_In):
 
 class AnswerRequest(_In):
     question: str = Field(description="the question, in English or Chinese")
-    adapter: Annotated[str, Field(pattern=ADAPTER)] = Field("auto", description="auto, base, NAME or NAME@VERSION")
+    adapter: Annotated[str, Field(pattern=ADAPTER)] = Field("auto", description="auto, base, NAME, NAME@VERSION or an alias of the settings")
     use_rag: bool = Field(True, description="false needs the scope `generate` and gives an unchecked answer")
     as_of: date | None = Field(None, description="the day whose rules are asked for; default: today in the bank's time zone")
     top_k: int | None = Field(None, ge=1, le=20, description="passages to retrieve at most; default: the setting retrieval.top_k, which is 5")
@@ -96,7 +96,7 @@ class ResponseFormatIn(_In):
 
 class GenerateRequest(_In):
     input: str
-    adapter_id: Annotated[str, Field(pattern=ADAPTER)] = Field(description="base, NAME or NAME@VERSION")
+    adapter_id: Annotated[str, Field(pattern=ADAPTER)] = Field(description="base, NAME, NAME@VERSION or an alias of the settings")
     passages: list[PassageIn] | None = Field(None, max_length=20, description="with passages the answer is checked against them")
     max_tokens: int = Field(192, ge=1, le=1024)
     seed: int = Field(0, ge=-(2**63), le=2**63 - 1)
@@ -331,6 +331,7 @@ class AdapterOut(_Out):
     base_digest: str
     created_at: datetime
     activated_at: datetime | None
+    aliases: list[str] = Field(description="other names of it in requests, from the setting adapters.aliases")
     figures: dict[str, int | float] = Field(description="rank, alpha, questions, tokens, training_seconds: those that its manifest has")
 
 
@@ -495,7 +496,7 @@ def me_out(caller: Principal) -> MeOut:
     return MeOut(name=caller.name, groups=sorted(caller.groups), scopes=sorted(caller.scopes))
 
 
-def adapter_out(info: AdapterInfo, task: Task) -> AdapterOut:
+def adapter_out(info: AdapterInfo, task: Task, aliases: Sequence[str]) -> AdapterOut:
     return AdapterOut(
         name=info.ref.name,
         version=info.ref.version,
@@ -506,6 +507,7 @@ def adapter_out(info: AdapterInfo, task: Task) -> AdapterOut:
         base_digest=str(info.manifest["base"]["digest"]),
         created_at=info.created_at,
         activated_at=info.activated_at,
+        aliases=list(aliases),
         figures=_figures(info.manifest),
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-NAMES = ("start", "answers", "engine", "prefixes", "mixed", "search", "memory", "ingest", "overload", "cluster", "outside")
+NAMES = ("start", "answers", "engine", "prefixes", "mixed", "search", "memory", "ingest", "scoring", "evaluation", "overload", "overhead", "cluster", "outside")
 
 
 def main() -> None:

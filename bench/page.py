@@ -13,7 +13,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 _HEAD = """# Benchmarks
 
 Written by `make bench` from `bench/results`; every table says on which machine and when it was measured. Where there is a peer, it ran in turn with ours in the same run, in the same number
-format, with the same threads and prompts. The limit is what the machine's measured memory bandwidth and matrix rate would allow for the same work. Medians, with the lowest and the highest run.
+format, with the same threads and prompts. The limit is what the machine's measured memory bandwidth and matrix rate would allow for the same work, or what a note names. Medians, with the lowest and the highest run.
 """
 
 

@@ -116,7 +116,7 @@ def main() -> None:
     try:
         build()()
     except SystemExit as end:
-        if end.code == WRONG_USAGE and as_json:
+        if end.code == WRONG_USAGE and as_json and not isinstance(end.__context__, typer.Exit):  # a command that ends so has printed its document
             print_json({"error": {"code": "wrong_usage", "message": "the command line is wrong; stderr says how", "param": None}})
         raise
     except BankassistError as error:

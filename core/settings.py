@@ -100,10 +100,12 @@ class Elasticsearch(Section):
     )
     shards: Positive = Field(1, le=64, description="parts of the index; word scores compare within one, and one carries millions of chunks")
     replicas: int = Field(1, ge=0, le=8, description="copies beside the first on other nodes; with 0 a lost node takes the index with it until it is back")
-    search_seconds: float = Field(3, gt=0, description="longest wait for a search")
+    search_seconds: float = Field(3, gt=0, description="longest wait for a search; with several hosts up to three are asked in it, one after another")
     write_seconds: float = Field(30, gt=0, description="longest wait for one request that writes")
     follow_seconds: float = Field(
-        5, gt=0, description="longest time that a search spends on bringing the index up to the catalogue; what is left then is found later"
+        5,
+        gt=0,
+        description="longest time that a search spends on bringing the index up to the catalogue, or on one request of it; what is left then is found later",
     )
     breaker_failures: Positive = Field(5, description="failures one after another after which the cluster is left alone")
     breaker_seconds: float = Field(10, gt=0, description="how long it is left alone before one request tries it again")

@@ -50,6 +50,11 @@ def generation_dtype(setting: str) -> Any:
     return torch_dtype(setting)
 
 
+def number_format(setting: str) -> str:
+    """The name of what :func:`generation_dtype` gives."""
+    return str(generation_dtype(setting)).removeprefix("torch.") if setting == "auto" else setting
+
+
 @cache
 def _faster() -> Dtype:
     import torch

@@ -21,6 +21,7 @@ from core.errors import BadInput
 from core.settings import Settings
 from eval.report import commands as report_commands
 from eval.run import commands as run_commands
+from eval.scoring import commands as scoring_commands
 from eval.statistics import commands as statistics_commands
 from eval.suite import commands as suite_commands
 
@@ -44,6 +45,7 @@ def register(app: typer.Typer) -> None:
     commands.command("fidelity")(_fidelity)
     suite_commands.register(commands)
     run_commands.register(commands)
+    scoring_commands.register(commands)
     statistics_commands.register(commands)
     report_commands.register(commands)
 
@@ -335,6 +337,7 @@ def _fidelity(
     as_json: Json = False,
 ) -> None:
     """How often the number format of the settings writes the token that fp32 writes. Exit code 1 below 99%."""
+    from engines.compute import number_format
     from eval import fidelity
     from eval.bank import FIRST_SEED
 
@@ -345,7 +348,7 @@ def _fidelity(
     everything = fidelity.total(found.values())
     if as_json:
         rows = [{"adapter": adapter, "language": language, **fidelity.document(one)} for (adapter, language), one in found.items()]
-        print_json({"seed": start, "format": fidelity.number_format(settings), "rows": rows, "all": fidelity.document(everything), "goal": fidelity.GOAL})
+        print_json({"seed": start, "format": number_format(settings.models.dtype), "rows": rows, "all": fidelity.document(everything), "goal": fidelity.GOAL})
     else:
         table = Table("adapter", "language", "texts", "equal", "tokens", "agreed", "share", "95% interval", box=None)
         for (adapter, language), one in [*found.items(), (("all", ""), everything)]:
@@ -354,7 +357,7 @@ def _fidelity(
             table.add_row(adapter, language, *map(str, figures), f"{one.share:.2%}", f"{low:.2%} to {high:.2%}")
         console.print(table)
         verdict = "reached" if everything.share >= fidelity.GOAL else "missed"
-        console.print(f"{fidelity.number_format(settings)} against float32: the goal of {fidelity.GOAL:.0%} is {verdict}")
+        console.print(f"{number_format(settings.models.dtype)} against float32: the goal of {fidelity.GOAL:.0%} is {verdict}")
     raise typer.Exit(DONE if everything.share >= fidelity.GOAL else FAILED)
 
 

@@ -20,7 +20,7 @@ from core.ports import GenerationOptions
 from core.prompts import Prompt, render
 from core.settings import Settings
 from core.types import AdapterRef, Language, Query
-from engines.compute import generation_dtype
+from engines.compute import number_format
 from engines.local_generator import LocalGenerator
 from eval.bank import caller, sample_bank
 from eval.statistics.shares import Interval, wilson
@@ -84,12 +84,6 @@ def document(counts: Counts) -> dict[str, Any]:
     return {**asdict(counts), "share": counts.share, "interval": list(counts.interval)}
 
 
-def number_format(settings: Settings) -> str:
-    """That of the settings, and where they leave it open that of this machine."""
-    name = settings.models.dtype
-    return str(generation_dtype(name)).removeprefix("torch.") if name == "auto" else name
-
-
 def measure(
     settings: Settings, seed: int, count: int, longest: int, *, at_once: int = 1, advance: Callable[[], None] = lambda: None,
     notify: Callable[[str], None] = lambda _: None,
@@ -103,7 +97,7 @@ def measure(
         advance: called twice for each prompt.
     """
     asked, texts = _exact(_locally(settings, _EXACT), seed, count, longest, at_once, advance, notify)
-    notify(f"{len(asked)} prompts; the same in {number_format(settings)}")
+    notify(f"{len(asked)} prompts; the same in {number_format(settings.models.dtype)}")
     generator = LocalGenerator.load(settings.models, settings.generation, settings.home / "cache", notify)
     try:
         best = partial(_best, generator)

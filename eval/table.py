@@ -12,13 +12,13 @@ from typing import Any
 from assistant.answer import Assistant, Request, prompt_passages
 from assistant.bootstrap import Application
 from assistant.ground import CORRECTION
-from assistant.route import Router
 from core.errors import BadInput
 from core.text.places import place_of
-from core.types import AdapterRef, AnswerKind, Principal, Query, Route
+from core.types import AdapterRef, AnswerKind, Query
 from eval.bank import caller
 from eval.drafts import Record, Scores, drafts, score
 from eval.reading import SETS, ReadingItem
+from eval.run.arms import WithoutAdapter
 from eval.statistics.estimates import mean_difference
 from eval.statistics.shares import Interval, mcnemar
 from eval.together import together
@@ -183,22 +183,12 @@ def _bound(name: str, free: Sequence[Record], bound: Sequence[Record]) -> BoundR
     )
 
 
-@dataclass(frozen=True)
-class _WithoutAdapter:
-    """A router that chooses the task but leaves its adapter out: same prompt, same checks, bare base model."""
-
-    router: Router
-
-    def route(self, question: str, principal: Principal, wanted: str) -> Route:
-        return replace(self.router.route(question, principal, wanted), adapter=None)
-
-
 def compare_loans(
     application: Application, seed: int, advance: Callable[[], None] = lambda: None, *, at_once: int = 1, sources_only: bool = False
 ) -> list[LoanRow]:
     """Loan applications through the whole path of the loan-risk task, by the bare base model and by the adapter; the third arm as in :func:`compare`."""
     free = _binding(application.assistant, "loan-risk", bound=False)
-    arms = {"base": replace(free, router=_WithoutAdapter(free.router)), "loan-risk": free}  # type: ignore[arg-type]
+    arms = {"base": replace(free, router=WithoutAdapter(free.router)), "loan-risk": free}  # type: ignore[arg-type]
     if sources_only:
         arms[f"loan-risk{_BOUND}"] = _binding(free, "loan-risk", bound=True)
     rows = []

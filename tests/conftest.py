@@ -71,6 +71,11 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
         yield url
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with real models first: they take longest, and the processes that share the tests should end together."""
+    items.sort(key=lambda item: item.get_closest_marker("models") is None)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Of a run in several processes each tells which servers it used."""
     output = getattr(session.config, "workeroutput", None)

@@ -14,7 +14,7 @@ UPLOADS = "/v1/documents"
 
 
 class _TooLarge(HTTPException):
-    """An HTTPException, since FastAPI turns any other error while it reads a body into a 400."""
+    """An HTTPException, since FastAPI turns any other error while it reads a body into a 400. Where something before FastAPI reads it, BodyLimit answers."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(413, too_large(limit))
@@ -52,7 +52,10 @@ class BodyLimit:
                     raise _TooLarge(limit)
             return message
 
-        await self.app(scope, counted, send)
+        try:
+            await self.app(scope, counted, send)
+        except _TooLarge:
+            await self._refuse(scope, send, limit)
 
     async def _refuse(self, scope: Scope, send: Send, limit: int) -> None:
         """The connection stays open: closed while a client still sends, its system would throw the answer away. The server drops what comes."""

@@ -142,6 +142,8 @@ def install(app: FastAPI) -> None:
             return response(request, 404, f"nothing is served at {path}{hint}", "not_found")
         if error.status_code == 405:
             return response(request, 405, f"{path} does not take {request.method}", "method_not_allowed")
+        if error.status_code == 413:
+            return response(request, 413, str(error.detail), TooLarge.code)
         return response(request, error.status_code, str(error.detail), re.sub(r"\W+", "_", HTTPStatus(error.status_code).phrase.lower()))
 
 

@@ -9,6 +9,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.UUID;
 
 /**
  * The same with OpenAI's library (com.openai:openai-java): {@code java -cp "OUT:lib/*" AskOpenAi URL KEY MODEL QUESTION}. MODEL is {@code auto},
@@ -28,7 +29,11 @@ public final class AskOpenAi {
                 .apiKey(arguments[1])
                 .timeout(Duration.ofSeconds(60)) // the library announces it, and the service stops by then
                 .build();
-        ChatCompletionCreateParams asked = ChatCompletionCreateParams.builder().model(arguments[2]).addUserMessage(question).build();
+        ChatCompletionCreateParams asked = ChatCompletionCreateParams.builder()
+                .model(arguments[2])
+                .addUserMessage(question)
+                .putAdditionalHeader("Idempotency-Key", UUID.randomUUID().toString()) // the library repeats by itself; the answer is then made once
+                .build();
         try (StreamResponse<ChatCompletionChunk> response = client.chat().completions().createStreaming(asked)) {
             boolean[] finished = {false};
             response.stream().forEach(chunk -> finished[0] |= show(chunk));

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from core.text import units
@@ -25,6 +26,8 @@ _READ = "\x00"
 #: what ends a cell of a table's row, as core/text/tables.py writes it, and a field in running text
 _CELL_ENDS = "|;；。"
 _NAME_LENGTH = 80
+#: texts whose quantities are kept: the checks of one answer ask for those of the same passages, rows and sentences again and again
+_KEPT = 2048
 #: joins a currency and the other unit that the same number has
 _AND = " and "
 _RANGE = re.compile(r"\s?[-–~～至到或]\s?|\sto\s|\sor\s")
@@ -165,13 +168,18 @@ class Quantity:
 
 def quantities(text: str) -> list[Quantity]:
     """Every quantity of the text in order; spelled-out numbers too. What one reader has read the next ones do not see."""
+    return list(_quantities(text))
+
+
+@lru_cache(_KEPT)
+def _quantities(text: str) -> tuple[Quantity, ...]:
     found: list[Quantity] = []
     left = everyday(text)
     for reader in (_dates, _codes, _times, _shares, _frequencies, _ordinals, _amounts):
         read = [_of(text, quantity) for quantity in reader(left)]
         left = _without(left, read)
         found += read
-    return sorted(found, key=lambda quantity: quantity.start)
+    return tuple(sorted(found, key=lambda quantity: quantity.start))
 
 
 def without_quantities(text: str) -> str:

@@ -11,7 +11,7 @@ import logging
 import re
 import threading
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ _HAN = "\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0002ebef"
 _LETTER = rf"(?:(?![{_HAN}])[^\W_])"
 _RUNS = re.compile(rf"(?P<han>[{_HAN}]+)|(?P<word>{_LETTER}+(?:[.,'’]{_LETTER}+)*)")
 _NUMBER = re.compile(r"\d{1,3}(?:[,'’]\d{3})+(?:\.\d+)?")
+#: texts whose tokens are kept: the checks of one answer ask for those of the same passages and sentences again and again
+_KEPT = 1024
 _lock = threading.Lock()
 _cache_folder: Path | None = None
 _stemmer = threading.local()
@@ -37,6 +39,11 @@ def use_cache_folder(folder: Path) -> None:
 
 def index_tokens(text: str) -> list[str]:
     """Tokens in order, duplicates kept. Thousands separators are dropped: ``12,500``, ``12'500`` and ``12500`` are one token."""
+    return list(_index_tokens(text))
+
+
+@lru_cache(_KEPT)
+def _index_tokens(text: str) -> tuple[str, ...]:
     tokens: list[str] = []
     for match in _RUNS.finditer(unicodedata.normalize("NFKC", text).casefold()):
         if match["han"]:
@@ -44,7 +51,7 @@ def index_tokens(text: str) -> list[str]:
                 tokens.extend(_jieba().cut_for_search(match["han"]))
         else:
             tokens.extend(_words(match["word"]))
-    return tokens
+    return tuple(tokens)
 
 
 def _words(run: str) -> list[str]:

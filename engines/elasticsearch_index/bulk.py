@@ -48,11 +48,12 @@ def remove(chunk_id: str, version: int) -> Operation:
     return {"_op_type": "index", "_id": chunk_id, "_source": {}, "version": version, "version_type": "external_gte"}
 
 
-def write(cluster: Cluster, alias: str, operations: Iterable[Operation], retries: int = 6) -> dict[str, str]:
+def write(cluster: Cluster, alias: str, operations: Iterable[Operation], retries: int = 6, seconds: float | None = None) -> dict[str, str]:
     """Write to the index behind the alias; an alias that is gone is never made an index by writing to it.
 
     Args:
         retries: how often items that the cluster has no room for now are sent again, each time after twice the pause.
+        seconds: the time limit of each request; without one, that of the settings.
 
     Returns:
         the documents that the index will not take, by id, with the reason; all others are written when this returns.
@@ -64,12 +65,12 @@ def write(cluster: Cluster, alias: str, operations: Iterable[Operation], retries
     batches = _batches(operations)
     first, second = next(batches, []), next(batches, [])
     if not second:
-        return _write(cluster, alias, first, retries) if first else {}
+        return _write(cluster, alias, first, retries, seconds) if first else {}
     refused: dict[str, str] = {}
     sent: deque[Future[dict[str, str]]] = deque()
     with ThreadPoolExecutor(_SENDERS) as pool:
         for batch in chain([first, second], batches):  # the next ones are made ready while the cluster works
-            sent.append(pool.submit(_write, cluster, alias, batch, retries))
+            sent.append(pool.submit(_write, cluster, alias, batch, retries, seconds))
             if len(sent) > _SENDERS:
                 refused |= sent.popleft().result()
         for one in sent:
@@ -83,10 +84,10 @@ def _batches(operations: Iterable[Operation]) -> Iterator[list[Operation]]:
         yield batch
 
 
-def _write(cluster: Cluster, alias: str, batch: Sequence[Operation], retries: int) -> dict[str, str]:
+def _write(cluster: Cluster, alias: str, batch: Sequence[Operation], retries: int, seconds: float | None) -> dict[str, str]:
     refused: dict[str, str] = {}
     try:
-        for identity, status, error in _answers(cluster, alias, batch, retries):
+        for identity, status, error in _answers(cluster, alias, batch, retries, seconds):
             if status in _DOCUMENT_FAULTS:
                 refused[identity] = cause(error)
             elif status == 403:
@@ -103,13 +104,13 @@ def _write(cluster: Cluster, alias: str, batch: Sequence[Operation], retries: in
         if len(batch) == 1:
             return {batch[0]["_id"]: "the document is larger than the cluster, or a proxy before it, lets through (413)"}
         half = len(batch) // 2
-        return _write(cluster, alias, batch[:half], retries) | _write(cluster, alias, batch[half:], retries)
+        return _write(cluster, alias, batch[:half], retries, seconds) | _write(cluster, alias, batch[half:], retries, seconds)
     return refused
 
 
-def _answers(cluster: Cluster, alias: str, batch: Sequence[Operation], retries: int) -> Iterator[tuple[str, int, Any]]:
+def _answers(cluster: Cluster, alias: str, batch: Sequence[Operation], retries: int, seconds: float | None) -> Iterator[tuple[str, int, Any]]:
     """The items that were not written: id, status, error. What is there in a newer version is well."""
-    with cluster.writing() as client:
+    with cluster.writing(seconds) as client:
         results = list(
             helpers.streaming_bulk(
                 client,

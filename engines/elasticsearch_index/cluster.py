@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from elasticsearch import (
     ApiError,
@@ -32,6 +32,10 @@ MAJOR, LEAST_MINOR = 9, 3
 _CONNECTIONS = 64
 #: of requests that may succeed a moment later
 BUSY = (429, 502, 503, 504)
+#: nodes that are asked one after another, within the time of one search, where the first ones do not answer
+_ASKED = 3
+
+_T = TypeVar("_T")
 
 
 class Cluster:
@@ -55,7 +59,8 @@ class Cluster:
             # encoded here: the client itself takes ASCII only (RFC 7617, 2.1 lets servers take UTF-8, and Elasticsearch does)
             options["basic_auth"] = base64.b64encode(f"{settings.user}:{settings.password.get_secret_value()}".encode()).decode()
         logging.getLogger("elastic_transport.transport").setLevel(logging.ERROR)  # it logs a stack trace for every request that goes to another node
-        # a node that was lost is passed over at once; one that is slow is not asked twice
+        # a node that was lost is passed over at once; one that is slow is not asked twice by the same search
+        options["dead_node_backoff_factor"] = settings.search_seconds
         self._client = Elasticsearch(list(settings.hosts), connections_per_node=_CONNECTIONS, max_retries=max(2, len(settings.hosts)), **options)
 
     def close(self) -> None:
@@ -66,6 +71,23 @@ class Cluster:
         """A client with the time limit of searches."""
         with self._told(self._settings.search_seconds):
             yield self._client.options(request_timeout=self._settings.search_seconds)
+
+    def ask(self, request: Callable[[Elasticsearch, str | None], _T]) -> _T:
+        """What a node answers within the time limit of searches. Where there are several, each has its share of it, so that one that hangs costs no answer.
+
+        Args:
+            request: from the second node on it is given a ``preference`` for copies that lie there: the one that was waited for may lie on the node that hangs.
+        """
+        count = min(len(self._settings.hosts), _ASKED)
+        client = self._client.options(request_timeout=self._settings.search_seconds / count)
+        with self._told(self._settings.search_seconds):
+            for place in range(count):
+                try:
+                    return request(client, "_local" if place else None)
+                except ConnectionTimeout:  # the client leaves the node alone for a while
+                    if place == count - 1:
+                        raise
+            raise AssertionError("there is a host at least")
 
     @contextmanager
     def writing(self, seconds: float | None = None) -> Iterator[Elasticsearch]:

@@ -256,7 +256,9 @@ class ElasticsearchIndex:
         head = self._catalogue.documents.head()
         if head == self._state.sequence and time.monotonic() < self._looked + _LOOK_AGAIN_SECONDS:
             return head
-        with self._lock:
+        if not self._lock.acquire(timeout=-1 if seconds is None else seconds):  # another thread of this process waits for the cluster, and perhaps for long
+            return self._state.sequence
+        try:
             while self._look().sequence < head:
                 if end is not None and time.monotonic() > end:
                     log.warning("the index is at change %d of %d; searches do not wait for the rest", self._state.sequence, head)
@@ -265,32 +267,35 @@ class ElasticsearchIndex:
                     break
                 with self._catalogue.leases.hold(self._alias, _LEASE_SECONDS) as mine:
                     if mine:
-                        self._step(self._alias, self._look(), head, retries=_RETRIES if end is None else 1)
+                        self._step(self._alias, self._look(), head, retries=_RETRIES if end is None else 1, seconds=seconds)
                 if not mine:
                     time.sleep(_POLL_SECONDS)
             else:
                 self._behind = ""
             return self._state.sequence
+        finally:
+            self._lock.release()
 
-    def _step(self, alias: str, state: State, head: int, *, retries: int = _RETRIES) -> bool:
+    def _step(self, alias: str, state: State, head: int, *, retries: int = _RETRIES, seconds: float | None = None) -> bool:
         """Apply the next changes, have them searchable, and only then say so. Whether there were any."""
         until = min(head, state.sequence + STEP)
         if until <= state.sequence:
             return False
+        limit = None if seconds is None else min(seconds, self._settings.write_seconds)
         documents = self._catalogue.documents
         changed = documents.changed_chunks(state.sequence, until)
         entries = {entry.chunk_id: entry for entry in documents.index_entries(self._embedder, changed)}
         operations = (put(entries[chunk_id], until) if chunk_id in entries else remove(chunk_id, until) for chunk_id in changed)
         try:
-            refused = write(self._cluster, alias, operations, retries)
-            with self._cluster.writing() as client:
+            refused = write(self._cluster, alias, operations, retries, limit)
+            with self._cluster.writing(limit) as client:
                 shards = client.indices.refresh(index=alias)["_shards"]
             if shards["failed"]:
                 raise IndexUnavailable(f"{shards['failed']} parts of the index {alias} cannot show what was written yet")
             for chunk_id, why in refused.items():
                 log.warning("chunk %s is not in the index: %s", chunk_id, why)
             kept = {chunk_id: why for chunk_id, why in state.refused.items() if chunk_id not in entries and chunk_id not in changed}
-            write_state(self._cluster, alias, State(until, documents.mark(until), {**kept, **refused}))
+            write_state(self._cluster, alias, State(until, documents.mark(until), {**kept, **refused}), limit)
         except IndexUnavailable as problem:
             raise _CannotWrite(problem.message) from problem
         self._tell_missing(changed)

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+from elasticsearch import Elasticsearch
 
 from core.errors import IndexRefused, IndexUnavailable
 from core.ports import Filter, Hit, Legs, Vectors
@@ -71,14 +72,16 @@ class Searches:
 
     def _ask(self, searches: Sequence[Mapping[str, Any]], copy: str) -> list[list[dict[str, Any]]]:
         """The hits of each search. None is half an answer: a part of the index that does not answer is an error."""
-        lines: list[Mapping[str, Any]] = []
-        for search in searches:
-            lines += [{"preference": copy, "allow_partial_search_results": False}, {**search, "track_total_hits": False}]
+
+        def send(client: Elasticsearch, preference: str | None) -> list[Any]:
+            head = {"preference": preference or copy, "allow_partial_search_results": False}
+            lines = [line for search in searches for line in (head, {**search, "track_total_hits": False})]
+            return list(client.msearch(index=self._alias, searches=lines)["responses"])
+
         end = time.monotonic() + self._settings.search_seconds
         pauses = iter(_PAUSES)
         while True:
-            with self._cluster.searching() as client:
-                answers = client.msearch(index=self._alias, searches=lines)["responses"]
+            answers = self._cluster.ask(send)
             failed = next((answer for answer in answers if "error" in answer), None)
             if failed is None:
                 return [answer["hits"]["hits"] for answer in answers]

@@ -26,15 +26,16 @@ class State:
 
 def read_state(cluster: Cluster, alias: str) -> State:
     """As it was written last: reading by id sees it at once."""
-    with cluster.searching() as client:
-        return State(**client.get(index=alias, id=STATE)["_source"]["state"])
+    found = cluster.ask(lambda client, preference: client.get(index=alias, id=STATE, preference=preference))
+    return State(**found["_source"]["state"])
 
 
-def write_state(cluster: Cluster, alias: str, state: State) -> None:
+def write_state(cluster: Cluster, alias: str, state: State, seconds: float | None = None) -> None:
     """One that says less than what is there is passed over."""
     shortened = State(state.sequence, state.last_change, dict(list(state.refused.items())[:_MOST_REASONS]))
     document = {"state": asdict(shortened)}
-    write(cluster, alias, [{"_op_type": "index", "_id": STATE, "_source": document, "version": state.sequence, "version_type": "external_gte"}])
+    operation = {"_op_type": "index", "_id": STATE, "_source": document, "version": state.sequence, "version_type": "external_gte"}
+    write(cluster, alias, [operation], seconds=seconds)
 
 
 def check_catalogue(alias: str, state: State, catalogue: Catalogue) -> None:

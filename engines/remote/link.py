@@ -383,12 +383,12 @@ def _certificates(remote: Remote) -> ssl.SSLContext:
 
 
 async def _content(response: httpx.Response, longest: int) -> bytes:
-    content = b""
+    content = bytearray()  # which grows in place: the thread that reads it carries all other requests too
     async for piece in response.aiter_bytes():
         content += piece
         if len(content) > longest:
             raise _Failure(Unavailable(f"the generation server sent more than {longest:,} bytes where less was asked for", code="generator_failed"))
-    return content
+    return bytes(content)
 
 
 def _json(content: bytes, link: Link) -> Any:

@@ -29,6 +29,7 @@ def register(commands: typer.Typer) -> None:
     commands.command("run")(_run)
     commands.command("resume")(_resume)
     commands.command("verify")(_verify)
+    commands.command("repro")(_repro)
 
 
 def _run(
@@ -94,6 +95,37 @@ def _verify(run: Folder, as_json: Json = False) -> None:
         if not problems:
             console.print(f"{document.id} is as it was written" + ("" if document.status == "complete" else ", and not complete"), markup=False)
     raise typer.Exit(FAILED if problems else DONE if document.status == "complete" else PARTLY_DONE)
+
+
+def _repro(
+    context: typer.Context,
+    run: Folder,
+    n: Annotated[int, typer.Option("--n", min=1, help="So many answers.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of their choice.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Make some answers of a run again in the exact mode (fp32, one at a time) and compare texts and probabilities. Exit code 1 when a run that was made in fp32
+    does not come again; of a run in another number format it is only told where texts part."""
+    from eval.run.repro import reproduce
+
+    with _watched() as watch:
+        found = reproduce(run, n, seed, environment(context).settings, watch)
+    document = found.document
+    if as_json:
+        print_json(document)
+    else:
+        likely = document["probabilities"]
+        console.print(f"made in {found.number_format}, {found.run.at_once} at once; made again in float32, one at a time: demanded is {found.demands}")
+        console.print(
+            f"{document['same']} of {document['compared']} the same, {document['near_ties']} near-ties, {document['other_prompts']} with another prompt"
+        )
+        for one in found.different:
+            margin = "" if one.margin is None else f", where the best token led by {one.margin} nats"
+            place = one.error or ("after the checks" if one.first_difference is None else f"from character {one.first_difference} on{margin}")
+            console.print(f"  {one.item}, {one.arm}: {place}", markup=False)
+        if likely["compared"]:
+            console.print(f"probabilities of {likely['compared']} ratings differ by at most {likely['largest_difference']:.5f}")
+    raise typer.Exit(DONE if found.passed else FAILED)
 
 
 @contextmanager

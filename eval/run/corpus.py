@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.resources import files
@@ -13,6 +13,7 @@ from pathlib import Path
 from adapters.registry import register_released
 from assistant.answer import Assistant
 from assistant.bootstrap import Application, LoadedModels, open_application
+from core.errors import NotFound
 from core.settings import Catalogue as CatalogueSettings
 from core.settings import Index as IndexSettings
 from core.settings import Settings, make_home
@@ -21,6 +22,7 @@ from engines.catalogue.adapters import AdapterRegistry
 from engines.parts import open_parts
 from eval.bank import take_in
 from eval.run.digests import digest_of, folder_digest
+from eval.run.record import Record
 from eval.suite.corpus import corpus_of_catalogue, require
 from eval.suite.file import Suite
 from ingest.parsing import ParserProcess
@@ -89,6 +91,16 @@ def bank_home(settings: Settings, models: LoadedModels, suite: Suite, notify: Ca
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return place / "home"
+
+
+def readers(catalogue: Catalogue, records: Sequence[Record]) -> dict[str, tuple[str, ...]]:
+    """The groups that may read each version that was retrieved or cited, by ``ID@VERSION``; without those that the catalogue does not have."""
+    found: dict[str, tuple[str, ...]] = {}
+    seen = {one.document_id for record in records for one in record.retrieved} | {one.document_id for record in records for one in record.cited}
+    for document in sorted(seen):
+        with suppress(NotFound):
+            found |= {f"{document}@{info.number}": tuple(sorted(info.groups)) for info in catalogue.documents.versions(document)}
+    return found
 
 
 def folder_digest_of(package: str) -> str:

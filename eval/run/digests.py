@@ -18,11 +18,12 @@ _PACKAGES = ("core", "engines", "adapters", "ingest", "assistant", "examples", "
 _ENDINGS = (".py", ".json", ".yaml", ".cpp", ".h")
 #: parts of them that do not: what trained adapters and released ones have digests of their own, measures change no answer
 _LEFT_OUT = ("adapters/data", "adapters/released", "assistant/console", "eval/suites", "eval/scoring", "eval/statistics", "eval/report")
-#: settings that change no answer: where things lie, how the service listens, whom it waits for
+#: settings that change no answer: where things lie, how the service listens, how long one waits. How many answers are written at once is the run's to say
 _NOT_COUNTED: Any = {
     "home": True,
     "service": True,
     "catalogue": True,
+    "generation": {"batch", "queue", "queue_seconds"},
     "elasticsearch": {"api_key", "user", "password", "ca_file", "hosts", "prefix"},
     "remote": {"api_key", "ca_file", "connect_seconds", "first_token_seconds", "token_seconds", "request_seconds", "retries", "retry_share", "concurrency"},
 }

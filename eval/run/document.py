@@ -101,7 +101,8 @@ class Thresholds(_Part):
 
 class RunDocument(_Part):
     """``items`` are the ids in the suite's order, ``left_out`` counts items of which an arm says nothing. ``head`` is the digest of the last record once
-    the run is complete. ``refused_connections`` are places that something wanted to reach while it was offline."""
+    the run is complete. ``refused_connections`` are places that something wanted to reach while it was offline. ``readers`` are the groups that may read
+    what was retrieved and cited, by ``ID@VERSION``, as the catalogue has them when the run completes; None where it cannot be asked."""
 
     schema_version: Literal["bankeval-run/1"] = "bankeval-run/1"
     id: str
@@ -131,6 +132,7 @@ class RunDocument(_Part):
     from_cache: int | None = None
     head: str | None = None
     refused_connections: tuple[str, ...] = ()
+    readers: dict[str, tuple[str, ...]] | None = None
 
     @property
     def exact(self) -> bool:

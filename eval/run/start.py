@@ -16,7 +16,9 @@ from uuid import uuid4
 from assistant.bootstrap import load_models, time_zone
 from core.errors import BadInput, Conflict, NotFound
 from core.settings import Settings
+from engines.catalogue import Catalogue
 from engines.catalogue.adapters import AdapterRegistry
+from engines.compute import number_format
 from eval.run import corpus, offline
 from eval.run.arms import forced_name
 from eval.run.cache import Cache
@@ -39,7 +41,8 @@ _PATIENCE = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a run is to be. ``today`` is the day of items that name none; None is the day on which it begins, in the bank's time zone."""
+    """What a run is to be. ``today`` is the day of items that name none; None is the day on which it begins, in the bank's time zone. ``dtype`` is the number
+    format where the settings leave it open; None takes what is faster here."""
 
     suite: Path
     arms: tuple[str, ...]
@@ -53,6 +56,7 @@ class Wanted:
     offline: bool = True
     thresholds: Path | None = None
     today: date | None = None
+    dtype: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +83,13 @@ class Watch:
 
 @dataclass(frozen=True)
 class Opened:
+    """``catalogue`` is that of the corpus; a service shows none."""
+
     target: Target
     engines: Engines
     cache: Cache | None
     guard: offline.Guard | None
+    catalogue: Catalogue | None = None
 
 
 def begin(wanted: Wanted, folder: Path, settings: Settings, watch: Watch) -> Ended:
@@ -140,7 +147,7 @@ def go_on(folder: Path, settings: Settings, watch: Watch, key_file: Path | None 
     suite = suite_of(folder, document)
     ids = frozenset(document.items)
     items = [item for item in suite.items if item.id in ids]
-    with opened(suite, items, _wanted_again(document, key_file), settings, document.today, watch) as found:
+    with opened(suite, items, again(document, key_file=key_file), settings, document.today, watch) as found:
         refuse_changes(document, found.engines, suite)
         return _run(folder, document, items, found, watch)
 
@@ -199,7 +206,7 @@ def opened(suite: Suite, items: Sequence[Item], wanted: Wanted, settings: Settin
             cache = stack.enter_context(_open_cache(settings)) if wanted.cached else None
             yield Opened(service, service.engines(), cache, guard)
             return
-        settings = patient(settings, wanted.at_once)
+        settings = fixed(patient(settings, wanted.at_once), wanted.dtype)
         models = stack.enter_context(load_models(settings, watch.notify))
         application = stack.enter_context(corpus.opened(settings, models, suite, watch.notify))
         forced = [arm.removeprefix(FORCED) for arm in wanted.arms if arm.startswith(FORCED)]
@@ -207,7 +214,7 @@ def opened(suite: Suite, items: Sequence[Item], wanted: Wanted, settings: Settin
         refuse_unknown_weights(application, forced)
         here = InProcess(application, today, wanted.at_once)
         cache = stack.enter_context(_open_cache(settings)) if wanted.cached else None
-        yield Opened(here, here.engines(), cache, guard)
+        yield Opened(here, here.engines(), cache, guard, application.parts.catalogue)
 
 
 def patient(settings: Settings, at_once: int) -> Settings:
@@ -215,6 +222,13 @@ def patient(settings: Settings, at_once: int) -> Settings:
     generation = settings.generation
     changed = {"queue_seconds": _PATIENCE, "batch": max(generation.batch, at_once), "queue": max(generation.queue, 2 * at_once)}
     return settings.model_copy(update={"generation": generation.model_copy(update=changed)})
+
+
+def fixed(settings: Settings, dtype: str | None) -> Settings:
+    """With the number format said where it was left open: which one is faster is measured, and may be another one the next time."""
+    if settings.models.dtype != "auto":
+        return settings
+    return settings.model_copy(update={"models": settings.models.model_copy(update={"dtype": dtype or number_format("auto")})})
 
 
 def _run(folder: Path, document: RunDocument, items: Sequence[Item], found: Opened, watch: Watch) -> Ended:
@@ -243,6 +257,7 @@ def _run(folder: Path, document: RunDocument, items: Sequence[Item], found: Open
             "errors": sum(record.error is not None for record in records),
             "from_cache": sum(record.cached for record in records),
             "head": head,
+            "readers": corpus.readers(found.catalogue, records) if found.catalogue is not None else None,
         }
     )
     finish(folder, document)
@@ -304,7 +319,8 @@ def _ref(suite: Suite) -> SuiteRef:
     )
 
 
-def _wanted_again(document: RunDocument, key_file: Path | None) -> Wanted:
+def again(document: RunDocument, *, key_file: Path | None = None, at_once: int | None = None) -> Wanted:
+    """What a run was to be. ``at_once`` is for answers that are made anew, and not taken from the cache."""
     return Wanted(
         suite=Path(document.suite.path),
         arms=document.arms,
@@ -313,8 +329,9 @@ def _wanted_again(document: RunDocument, key_file: Path | None) -> Wanted:
         limit=document.limit,
         seed=document.seeds.sample,
         reps=document.reps,
-        at_once=document.at_once,
-        cached=document.cached,
+        at_once=at_once or document.at_once,
+        cached=document.cached and at_once is None,
         offline=document.offline,
         today=document.today,
+        dtype=document.engines.base.get("dtype"),
     )

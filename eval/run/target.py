@@ -16,7 +16,6 @@ from core.errors import Unavailable
 from core.prompts import FORM, in_schema, render
 from core.types import AdapterRef
 from engines.adapter_files import read_adapter
-from eval.fidelity import number_format
 from eval.run.answering import Watched, answered
 from eval.run.arms import Arms
 from eval.run.digests import code_digest, digest_of, packages_digest, settings_that_count
@@ -87,7 +86,7 @@ class InProcess:
         return Engines(
             base={
                 "digest": generator.base_digest,
-                "dtype": number_format(settings) if settings.generation.engine == "local" else settings.models.dtype,
+                "dtype": settings.models.dtype,
                 "threads": settings.models.threads,
                 **{f"origin_{name}": value for name, value in generator.origin(None).items()},
             },

@@ -40,7 +40,8 @@ def stability_index(expected: ArrayLike, actual: ArrayLike, bins: int = _BINS) -
     """The population stability index: how far values have moved from the deciles that they had. Below 0.10 is stable, to 0.25 to be watched, above to be acted
     on."""
     before, now = np.asarray(expected, np.float64), np.asarray(actual, np.float64)
-    edges = np.unique(np.quantile(before, np.linspace(0, 1, bins + 1)[1:-1]))
+    cuts, times = np.unique(np.quantile(before, np.linspace(0, 1, bins + 1)[1:-1]), return_counts=True)
+    edges = np.unique([*cuts, *np.nextafter(cuts[times > 1], np.inf)])  # a value that fills more than one bin is one of its own
     first, second = (np.maximum(_shares(values, edges), _LEAST_SHARE) for values in (before, now))
     return float(np.sum((second - first) * np.log(second / first)))
 

@@ -10,4 +10,4 @@ def rule_of_three(count: int) -> float:
 
 def none_of(count: int) -> str:
     """``0 of 300: at most 1%``."""
-    return f"0 of {count}: at most {100 * rule_of_three(count):.2g}%"
+    return f"0 of {count}: at most {100 * rule_of_three(count):.3g}%"

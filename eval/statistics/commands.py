@@ -13,6 +13,8 @@ from core.cli import DONE, FAILED, PARTLY_DONE, WRONG_USAGE, Json, console, erro
 from core.errors import BadInput
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from core.verdict import Check
     from eval.statistics.compare import Comparison, Side
     from eval.statistics.gate import GateDocument
@@ -121,9 +123,9 @@ def _print_comparison(found: Comparison, sides: list[tuple[Side, Side]], primary
     table = Table("metric", "arm", "items", "clusters", "difference", "95% interval", "p", "p (Holm)", box=None)
     for pair in found.pairs:
         arm = pair.second if pair.first == pair.second else f"{pair.first} -> {pair.second}"
-        holm = "" if pair.p_holm is None else f"{pair.p_holm:.3f}"
+        holm = "" if pair.p_holm is None else f"{pair.p_holm:.2g}"
         interval = f"{pair.low:+.3f} to {pair.high:+.3f}"
-        table.add_row(pair.metric, arm, str(pair.count), str(pair.clusters), f"{pair.difference:+.3f}", interval, f"{pair.p:.3f}", holm)
+        table.add_row(pair.metric, arm, str(pair.count), str(pair.clusters), f"{pair.difference:+.3f}", interval, f"{pair.p:.2g}", holm)
     console.print(table if found.pairs else "nothing was scored on both sides")
     questions = {item.id: item.question for item in sides[0][1].judged.run.items}
     for one in found.changed:
@@ -131,7 +133,7 @@ def _print_comparison(found: Comparison, sides: list[tuple[Side, Side]], primary
             continue  # the others are in --json, or asked for by --metric
         for what, names in (("fails now", one.newly_failing), ("is right now", one.newly_right)):
             for name in names:
-                console.print(f"{one.metric}, {one.arm}: {name} {what}: {questions.get(name, '')}", markup=False)
+                console.print(f"{one.metric}, {one.arm}: {name} {what}: {questions.get(name, '')}", markup=False, soft_wrap=True)
 
 
 def _gate(
@@ -143,7 +145,7 @@ def _gate(
     as_json: Json = False,
 ) -> None:
     """Check a run against thresholds and write gate.json. Exit code 0 passed, 1 failed, 2 invalid input or a suite too small to decide, 3 run incomplete."""
-    from eval.run.folder import read_document, write_sums
+    from eval.run.folder import problems_of, read_document, write_sums
     from eval.statistics.gate import gate
     from eval.statistics.gate import verdict as verdict_on
     from eval.statistics.judged import open_judged
@@ -162,19 +164,30 @@ def _gate(
     for one in (run, *([baseline] if baseline else [])):
         if (status := read_document(one).status) != "complete":
             raise _incomplete(f"run {one} is {status}: only a complete run can pass; go on with it by `bankassist eval resume {one}`", as_json)
+    if problems := problems_of(run):
+        raise BadInput(f"{run} is not as it was written: {problems[0]}; `bankassist eval verify {run}` shows all", param="RUN")
     judged = open_judged(run)
     found = gate(judged, wanted, open_judged(baseline) if baseline else None)
-    text = found.model_dump_json(indent=2) + "\n"
-    on_adapter = verdict_on(judged, found, name, version).model_dump_json(indent=2) + "\n" if verdict else ""
-    (run / GATE).write_text(text, "utf8")
+    on_adapter = verdict_on(judged, found, name, version) if verdict else None
+    _write(run / GATE, found)
     write_sums(run, [GATE])
-    if verdict is not None:
-        verdict.write_text(on_adapter, "utf8")
+    if verdict is not None and on_adapter is not None:
+        _write(verdict, on_adapter)
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
         _print_gate(found)
     raise typer.Exit(FAILED if found.failed else WRONG_USAGE if found.undecided else DONE)
+
+
+def _write(path: Path, document: BaseModel) -> None:
+    """All of it, or what was there."""
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        temporary.write_text(document.model_dump_json(indent=2) + "\n", "utf8")
+        temporary.replace(path)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _incomplete(message: str, as_json: bool) -> typer.Exit:
@@ -193,13 +206,8 @@ def _version(adapter: str) -> tuple[str, int]:
 
 
 def _print_gate(found: GateDocument) -> None:
-    table = Table("", "what", "wanted", "found", "95% interval", "why", box=None)
     for check in found.checks:
-        place = f"{check.metric} of {check.arm}" + ("" if check.slice == "all" else f", {check.slice}")
-        table.add_row(
-            _mark(check), place, check.wanted, _figure(check.value), "" if check.low is None else f"{_figure(check.low)} to {_figure(check.high)}", check.why
-        )
-    console.print(table)
+        console.print(f"{_mark(check):9}  {check.name}: {check.why}", markup=False, soft_wrap=True)
     if not found.thresholds_set_before_run:
         console.print("These thresholds were not set before the run: they may have been chosen with the figures in sight.")
     passed = sum(check.passed for check in found.checks)
@@ -209,7 +217,3 @@ def _print_gate(found: GateDocument) -> None:
 
 def _mark(check: Check) -> str:
     return "passed" if check.passed else "FAILED" if check.decided else "undecided"
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"

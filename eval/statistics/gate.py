@@ -145,10 +145,11 @@ def _figure(judged: Judged, threshold: Figure) -> Check:
     judged_by = seen.value if threshold.on == "mean" else worse
     if small := _too_small(threshold, seen):
         return _result(threshold, seen, None, small)
+    assert seen.value is not None
     assert judged_by is not None
     passed = judged_by >= threshold.limit if threshold.min is not None else judged_by <= threshold.limit
-    what = "the mean" if threshold.on == "mean" else "the lower end of its interval" if threshold.min is not None else "the upper end of its interval"
-    why = f"{what} is {_short(judged_by)} over {seen.count} items"
+    interval = "" if seen.low is None or seen.high is None else f", 95% interval {_short(seen.low)} to {_short(seen.high)}"
+    why = f"{_short(seen.value)}{interval}, over {seen.count} items"
     if threshold.max == 0 and seen.value == 0 and threshold.on == "mean":
         why += f" ({none_of(seen.count)})"
     return _result(threshold, seen, passed, why)

@@ -11,13 +11,12 @@ from pydantic import ValidationError
 
 from core.errors import BadInput
 from eval.run.folder import Run, open_run
+from eval.scoring.of_run import SCORES, SUMMARY
 from eval.scoring.registry import with_groups
 from eval.scoring.score import Metric
 from eval.scoring.scorer import read_scores
 from eval.statistics.values import Values, collect
 from eval.summary import Summary
-
-SCORES, SUMMARY = "scores.jsonl", "summary.json"
 
 
 @dataclass(frozen=True)

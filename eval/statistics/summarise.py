@@ -11,16 +11,17 @@ import numpy as np
 
 from core.errors import BadInput
 from eval.run.record import ARMS
+from eval.scoring.rates import rule_of_three
 from eval.scoring.score import Metric, Score
 from eval.statistics.bootstrap import of_differences
 from eval.statistics.clusters import Clusters
 from eval.statistics.estimates import Difference, Flags, differences, independent, means
 from eval.statistics.flips import exchanged_arms
 from eval.statistics.holm import MOST, holm
-from eval.statistics.power import detectable
 from eval.statistics.shares import Numbers, cochran_q
 from eval.statistics.values import Values, collect, slices
 from eval.suite.item import Item
+from eval.suite.power import POWER, smallest_difference
 from eval.summary import ALL, Aggregate, Detectable, Effect, Omnibus, Pair, Summary
 
 #: arms that are compared with each other, the lesser one first
@@ -208,5 +209,4 @@ def _detectable(values: Values, metrics: Mapping[str, Metric], primary: Sequence
 
 def smallest(found: Difference, share: float) -> float:
     """The smallest difference that such a pair shows: that of independent items with at least three of them discordant, or that of its clusters if larger."""
-    independent_items = detectable(max(share, 3 / found.count), found.count)
-    return max(independent_items, min(1.0, 2.8 * found.error))
+    return min(1.0, max(smallest_difference(found.count, max(share, rule_of_three(found.count))), POWER * found.error))

@@ -143,7 +143,7 @@ def parse_thresholds(content: bytes, name: str) -> Thresholds:
         ) from error
     except ValueError as error:
         raise BadInput(f"{name} is no TOML file: {error}", param="--thresholds") from error
-    everything = (*found.check, *found.above, *found.not_worse)
+    everything: tuple[Threshold, ...] = (*found.check, *found.above, *found.not_worse)
     if not everything:
         raise BadInput(f"{name} has no threshold: expected [[check]], [[above]] or [[not_worse]]", param="--thresholds")
     return Thresholds(everything, hashlib.sha256(content).hexdigest())

@@ -96,6 +96,7 @@ def test_what_is_no_verdict_is_refused(tmp_path: Path, change: dict[str, Any], s
 
 def _command(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     monkeypatch.setenv("BANKASSIST_HOME", str(home))
+    monkeypatch.setattr("adapters.registry.released_folder", lambda: home / "none")
     monkeypatch.setattr("sys.argv", ["bankassist", "adapters", *words])
     with pytest.raises(SystemExit) as end:
         main()

@@ -217,6 +217,24 @@ def test_one_wrong_line_refuses_the_whole_proposal(running: Running, written: st
     assert (answer.kind, answer.reason, answer.structured) == (AnswerKind.REFUSED, "unsupported", None)
 
 
+@pytest.mark.parametrize(
+    ("written", "rating"),
+    [(" Missed payments 5: high, above 2\nRating: high", "high"), (" 拖欠 5 次\n评级：高", "high"), (" That is a risk.", None), ("\n", None)],
+    ids=["English", "Chinese", "no rating", "nothing"],
+)
+def test_an_assistant_that_observes_reads_a_rating_that_no_passage_bears_out(running: Running, written: str, rating: str | None) -> None:
+    application, generator = running
+    generator.write = lambda prompt, adapter: written
+    request = replace(loan_request(), passages=None, use_rag=False)
+    assert application.assistant.answer(request).kind is AnswerKind.REFUSED or rating is None  # as callers have it
+    answer = replace(application.assistant, observes=True).answer(request)
+    assert (answer.structured or {}).get("rating") == rating
+    assert (answer.kind, answer.status) == ((AnswerKind.ANSWERED, AnswerStatus.UNCHECKED) if written.strip() else (AnswerKind.REFUSED, AnswerStatus.FINAL))
+    assert (
+        application.assistant.answer(loan_request()).reason == replace(application.assistant, observes=True).answer(loan_request()).reason
+    )  # with passages: as ever
+
+
 def test_a_corrected_rating_says_so_and_its_probabilities_are_asked_behind_what_was_corrected(running: Running) -> None:
     application, generator = running
     generator.write = lambda prompt, adapter: " Missed payments 5: medium, above 0, at most 2 [1]\nRating: medium"

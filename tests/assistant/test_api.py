@@ -20,6 +20,7 @@ from assistant.api.routes.documents import SUPPORTED
 from assistant.bootstrap import Application
 from assistant.retrieve import Retriever
 from core.errors import Unavailable
+from core.place import Place
 from core.ports import GenerationOptions
 from core.prompts import Prompt
 from core.types import AdapterRef
@@ -571,8 +572,9 @@ def test_the_service_names_the_formats_that_the_worker_reads() -> None:
     assert tuple(FORMATS) == SUPPORTED
 
 
+@pytest.mark.parametrize("path", ["/v1/answers", "/v1/search"])
 @pytest.mark.parametrize("declared", [True, False], ids=["with length", "chunked"])
-def test_a_body_over_the_limit_is_413(service: Service, declared: bool) -> None:
+def test_a_body_over_the_limit_is_413(service: Service, declared: bool, path: str) -> None:
     content = b'{"question": "' + b"x" * (1024 * 1024) + b'"}'
 
     def pieces() -> Iterator[bytes]:
@@ -580,10 +582,39 @@ def test_a_body_over_the_limit_is_413(service: Service, declared: bool) -> None:
             yield content[start : start + 65536]
 
     headers = {**service.customer.headers, "Content-Type": "application/json"}
-    response = service.http.post("/v1/answers", content=content if declared else pieces(), headers=headers)
-    assert response.status_code == 413
-    assert response.headers["content-type"] == "application/problem+json"
-    assert "1,048,576 bytes" in response.json()["detail"]
+    response = service.http.post(path, content=content if declared else pieces(), headers=headers)
+    assert "1,048,576 bytes" in problem(response, 413, "too_large")["message"]
+
+
+def test_a_body_that_is_on_its_way_takes_no_place(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever sends slowly, with a key or without one, keeps out all others."""
+    held, most = 0, 0
+
+    def take() -> None:
+        nonlocal held, most
+        held += 1
+        most = max(most, held)
+
+    def give_back() -> None:
+        nonlocal held
+        held -= 1
+
+    monkeypatch.setattr(service.generator, "admit", lambda: Place(take, give_back))
+    seen: list[int] = []
+
+    def slowly() -> Iterator[bytes]:
+        for piece in (b'{"question": "What is the annual fee', b' of the Alpha card?"}'):
+            seen.append(most)
+            yield piece
+
+    answer = service.http.post("/v1/answers", content=slowly(), headers={**service.customer.headers, "Content-Type": "application/json"})
+    assert (answer.status_code, seen, most, held) == (200, [0, 0], 1, 0)
+
+
+def test_a_body_over_the_limit_is_413_also_where_there_is_no_place(service: Service) -> None:
+    service.generator.full = True
+    pieces = (b"x" * 65536 for _ in range(17))
+    problem(service.http.post("/v1/answers", content=pieces, headers=service.customer.headers), 413, "too_large")
 
 
 # -- adapters and the service itself ---------------------------------------------------------------
@@ -603,6 +634,43 @@ def test_adapters_are_listed_for_whom_they_are(service: Service) -> None:
     figures = service.admin.get("/v1/adapters/loan-risk/2").json()["figures"]
     assert figures == {"rank": 16, "alpha": 32, "questions": 700, "tokens": 9, "training_seconds": 61}
     assert all("path" not in entry for entry in service.admin.get("/v1/adapters").json()["adapters"])
+
+
+def test_an_alias_leads_to_its_adapter_on_every_route(service: Service) -> None:
+    registry = service.application.parts.catalogue.adapters
+    registry.register(AdapterRef("compliance", 2, "/nowhere", "d" * 64), registry.get("compliance", 1).manifest)
+    assistant = service.application.assistant
+    aliases = {"kyc_v1": "compliance@1", "kyc": "compliance", "plain": "base", "rating": "loan-risk"}
+    app = create_app(replace(service.application, assistant=replace(assistant, router=replace(assistant.router, aliases=aliases))))
+    with TestClient(app) as http:
+        staff = Client(http, service.staff.headers["Authorization"].split()[1])
+        found = {name: staff.get(f"/v1/adapters/{name}") for name in ("kyc_v1", "kyc", "compliance", "compliance@2", "plain", "rating", "nobody", "base")}
+        assert {name: [(a["version"], a["aliases"]) for a in response.json()["adapters"]] for name, response in found.items() if response.is_success} == {
+            "kyc_v1": [(1, ["kyc", "kyc_v1"])],
+            "kyc": [(1, ["kyc", "kyc_v1"]), (2, [])],
+            "compliance": [(1, ["kyc", "kyc_v1"]), (2, [])],
+            "compliance@2": [(2, [])],
+        }
+        # an adapter that is for others looks like none
+        assert [problem(found[name], 404, "adapter_not_found")["message"] for name in ("plain", "rating", "nobody", "base")] == [
+            "'plain' is the base model, which is no adapter", "no adapter 'rating'", "no adapter 'nobody'", "'base' is the base model, which is no adapter"
+        ]  # fmt: skip
+        assert staff.get("/v1/adapters/kyc/2").json()["version"] == 2
+        problem(staff.get("/v1/adapters/kyc_v1/2"), 404, "adapter_not_found")
+        models = {model["id"]: model["description"].partition(":")[0] for model in staff.get("/v1/models").json()["data"]}
+        assert {name: models.get(name) for name in aliases} == {
+            "kyc_v1": "an alias of compliance@1", "kyc": "an alias of compliance", "plain": "an alias of base", "rating": None
+        }  # fmt: skip
+        assert staff.get("/v1/models/kyc").json()["parent"] == "base"
+        asked = {"messages": [{"role": "user", "content": ASK}], "use_rag": False}
+        named = {name: staff.post("/v1/chat/completions", {**asked, "model": name}) for name in aliases}
+        assert {name: response.json()["model"] for name, response in named.items() if response.is_success} == {
+            "kyc_v1": "compliance@1", "kyc": "compliance@1", "plain": "base"
+        }  # fmt: skip
+        assert problem(named["rating"], 404, "model_not_found")["param"] == "model"
+        registry.activate("compliance", 2)
+        assert staff.post("/v1/chat/completions", {**asked, "model": "kyc"}).json()["model"] == "compliance@2"
+        assert [a["aliases"] for a in staff.get("/v1/adapters/compliance").json()["adapters"]] == [["kyc_v1"], ["kyc"]]
 
 
 def test_health_and_version_need_no_key(service: Service) -> None:

@@ -156,3 +156,40 @@ def test_a_corrected_sentence_passes_every_check_or_is_left_as_it_was() -> None:
     cited = passage("Term: 6 months | Standard rate: 2.50%", "Term: 12 months | Standard rate: none")
     sentence = Checker([cited], "Which standard rate do 12 months earn?").check("2.50% [2]")
     assert (sentence.text, sentence.passed) == ("2.50%", False)
+
+
+GUIDE = passage(
+    "第三条 各项指标的评级标准如下表。",
+    "指标: 负债收入比 | 低风险: 不超过32% | 中风险: 超过32%，不超过39% | 高风险: 超过39%",
+    "指标: 抵押率 | 低风险: 不超过60% | 中风险: 超过60%，不超过71% | 高风险: 超过71%",
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "cited", "written", "right"),
+    [
+        pytest.param(
+            "抵押率超过多少就属于高风险？",
+            GUIDE,
+            "指标: 抵押率 | 低风险: 不超过32% | 中风险: 超过32%，不超过39% | 高风险: 超过39%",
+            GUIDE.text.split("\n")[2],
+            id="Chinese",
+        ),
+        pytest.param("What do 12 months earn?", RATES, "Term: 12 months | Standard rate: 2.50%", RATES.text.split("\n")[1], id="English, cut off"),
+    ],
+)
+def test_the_name_of_one_row_before_the_figures_of_another_is_seen_and_corrected(question: str, cited: Passage, written: str, right: str) -> None:
+    found = check(written, [cited], question)
+    assert (found.passed, found.detail) == (False, "its cells stand in no row together")
+    better = corrected(written, cited, question)
+    assert better is not None
+    assert better.text == right
+    shown = Checker([cited], question).check(f"{written} [1]")
+    assert (shown.text, shown.passed) == (right, True)
+
+
+def test_a_row_of_which_cells_are_left_out_is_that_row() -> None:
+    assert check("指标: 抵押率 | 高风险: 超过71%", [GUIDE], "抵押率超过多少就属于高风险？").passed
+    assert check("Term: 12 months | Rate for large deposits: 2.84%", [RATES], "What do 12 months earn on large deposits?").passed
+    assert not check("Term: 6 months | Standard rate: 2.50%", [RATES], "What do 12 months earn?").passed
+    assert corrected("指标: 年限 | 高风险: 超过39%", GUIDE, "年限？") is None

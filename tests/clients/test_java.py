@@ -92,7 +92,7 @@ def take_in(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
             signal.signal(number, handler)
 
 
-def test_from_an_upload_to_answers_in_both_languages(ask: Call, home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_an_upload_to_answers_in_both_languages(ask: Call, home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = ask("upload", name='收费"表.md', title="收费表", id="fees-1", text=FEES)
     assert ask("jobs")[0]["state"] == "queued"
     take_in(home, monkeypatch)
@@ -102,6 +102,14 @@ def test_from_an_upload_to_answers_in_both_languages(ask: Call, home: Settings, 
     (version,) = ask("document", id="fees-1")["versions"]
     assert (version["title"], version["groups"], version["inForce"]) == ("收费表", ["public"], [[None, None]])
     assert [document["documentId"] for document in ask("documents")["documents"]] == ["fees-1"]
+    path = tmp_path / "rules.md"  # where the locale has no Chinese, the JDK opens no file with a Chinese name
+    path.write_text("# Rules\n\nA rule of next century.\n", "utf8")
+    job = ask("upload file", file=str(path), **{"from": "2100-01-01"})
+    take_in(home, monkeypatch)
+    (document,) = ask("await", id=job)["files"]
+    assert (document["path"], document["state"]) == ("rules.md", "indexed")
+    assert ask("document", id=document["documentId"])["versions"][0]["validFrom"] == "2100-01-01"
+    assert ask("withdraw", id=document["documentId"]) == 1
     # the same once more does no harm
     again = ask("upload", name='收费"表.md', title="收费表", id="fees-1", text=FEES)
     take_in(home, monkeypatch)
@@ -124,6 +132,9 @@ def test_from_an_upload_to_answers_in_both_languages(ask: Call, home: Settings, 
     assert streamed[2][1]["sentence"]["text"] == "每年120元"
     assert streamed[3][1]["answer"]["text"] == "每年120元"
 
+    asked = ask("answer with", text="贝塔卡的年费是多少？", as_of="2026-01-31")
+    assert (asked["kind"], asked["asOf"], asked["text"]) == ("answered", "2026-01-31", "每年120元")
+
     assert ask("withdraw", id="fees-1") == 1
     assert ask("answer", text="What is the annual fee of the Alpha card?")["kind"] == "refused"
 
@@ -131,11 +142,12 @@ def test_from_an_upload_to_answers_in_both_languages(ask: Call, home: Settings, 
 def test_an_adapter_is_named_by_its_old_id(ask: Call) -> None:
     made = ask("generate", text="申请人月收入 12,345.60 元", id="loan_risk_v1")
     assert (made["adapter"], made["version"], made["text"], made["status"]) == ("loan-risk", 1, "USD 45.00", "unchecked")
-    assert [(adapter["name"], adapter["state"]) for adapter in ask("adapters")] == [("loan-risk", "active")]
+    assert [(adapter["name"], adapter["state"], adapter["aliases"]) for adapter in ask("adapters")] == [("loan-risk", "active", ["loan_risk_v1"])]
     assert ask("answer", text="Is it safe?", id="loan_risk_v1")["route"]["version"] == 1
     pieces = ask("stream text", text="hello", id="loan_risk_v1")
     assert "".join(event["text"] for name, event in pieces if name == "Piece") == "USD 45.00"
     assert pieces[-1][1]["generated"]["adapter"] == "loan-risk"
+    assert (pieces[0][0], pieces[0][1]["route"]["adapter"], pieces[0][1]["route"]["version"]) == ("Routed", "loan-risk", 1)
     # the options as the service takes them: the first token is "USD"
     chosen = ask("generate with", text="hello", id="base")
     assert [token["token"] for token in chosen["logprobs"]["content"]] == ["USD", " 45", ".00"]
@@ -234,10 +246,14 @@ def test_a_request_offers_no_http_2_and_carries_key_deadline_and_utf_8(client: C
     ],
 )
 def test_a_call_is_repeated_as_the_service_says(client: Client, refusals: list[Any], code: str | None, requests: int) -> None:
-    with scripted(*refusals, reply(200, GENERATED)) as server:
+    with scripted(*refusals, reply(200, GENERATED), reply(200, GENERATED)) as server:
         got = client("generate", server.url, text="x", id="base")
-    assert (got.get("code"), len(server.requests)) == (code, requests)
+        assert client("generate", server.url, text="x", id="base")["id"] == "gen-1"
+    assert (got.get("code"), len(server.requests) - 1) == (code, requests)
     assert code is not None or got["id"] == "gen-1"
+    # a call keeps its key, and the next one has its own
+    *first, other = (headers["Idempotency-Key"] for _, headers, _ in server.requests)
+    assert (len(set(first)), other in first) == (1, False)
 
 
 @pytest.mark.parametrize(
@@ -341,6 +357,14 @@ def test_a_stream_that_is_not_whole_is_never_taken_for_an_answer(client: Client,
     assert says in got["message"]
 
 
+def test_a_stream_that_ends_at_once_in_an_error_is_told_as_that_error(client: Client) -> None:
+    """Now and then the JDK tells the end of the connection before it gives the reply away that came on it: once in fifty times."""
+    for _ in range(100):
+        with scripted(events(sse("error", problem(503, "stopping")), whole=False)) as server:
+            got = client("stream text", server.url, text="x", id="base")
+        assert (got.get("code"), len(server.requests)) == ("stopping", 1)
+
+
 def test_a_stream_that_never_began_is_tried_again(client: Client) -> None:
     with scripted(reply(503, problem(503, "overloaded"), Retry_After="0"), events(sse("answer", GENERATED))) as server:
         assert [name for name, _ in client("stream text", server.url, text="x", id="base")] == ["Done"]
@@ -394,5 +418,42 @@ def test_json_refuses_what_is_none(client: Client, text: str) -> None:
 # -- openai-java -----------------------------------------------------------------------------------
 
 
-def test_the_example_with_openais_library_compiles(tmp_path: Path) -> None:
-    java.compiled(tmp_path, SOURCES / "AskOpenAi.java", libraries=java.libraries())
+@pytest.fixture(scope="module")
+def openai(tmp_path_factory: pytest.TempPathFactory) -> Call:
+    """A call of the example with OpenAI's library."""
+    jars = java.libraries()
+    out = java.compiled(tmp_path_factory.mktemp("openai"), SOURCES / "AskOpenAi.java", libraries=jars)
+
+    def run(url: str, key: str, model: str, question: str) -> subprocess.CompletedProcess[str]:
+        command = [java.jdk(), "-XX:TieredStopAtLevel=1", "-cp", f"{out}:{jars}/*", "AskOpenAi", url, key, model, "-"]
+        environment = {"PATH": os.environ["PATH"], "LC_ALL": "POSIX"}
+        return subprocess.run(command, env=environment, input=question, capture_output=True, encoding="utf8", check=False, timeout=PATIENCE)
+
+    return run
+
+
+def test_the_example_with_openais_library_asks_and_shows_sources(
+    openai: Call, service: Service, home: Settings, monkeypatch: pytest.MonkeyPatch, ask: Call
+) -> None:
+    ask("upload", name="fees.md", title="收费表", id="fees-3", text=FEES + "\nThird edition.\n")
+    take_in(home, monkeypatch)
+    said = openai(service.url, service.key, "base", "贝塔卡的年费是多少？\n")
+    assert said.returncode == 0, said.stderr
+    text, bank, *_ = said.stdout.splitlines()
+    assert text == "每年120元 (stop)"
+    assert "outcome=answered" in bank
+    assert "title=收费表" in bank
+    refused = openai(service.url, service.key, "loan_risk_v2", "x")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("404: there is no such model for this key")
+
+
+def test_the_example_with_openais_library_repeats_with_one_key(openai: Call) -> None:
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "base"}
+    choice = {"index": 0, "delta": {"role": "assistant", "content": "每年120元"}, "finish_reason": "stop"}
+    stream = f"data: {json.dumps({**chunk, 'choices': [choice]})}\n\ndata: [DONE]\n\n"
+    with scripted(reply(503, problem(503, "overloaded"), Retry_After_Ms="1"), events(stream)) as server:
+        said = openai(server.url, KEY, "base", "年费")
+    assert (said.returncode, said.stdout) == (0, "每年120元 (stop)"), said.stderr
+    first, second = (headers["Idempotency-Key"] for _, headers, _ in server.requests)
+    assert first == second != ""

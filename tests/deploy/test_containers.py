@@ -14,9 +14,10 @@ import stat
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -27,8 +28,10 @@ from packaging.requirements import Requirement
 from typer.core import TyperGroup as Group
 from typer.main import get_command
 
+from assistant.serve import STOP_SECONDS
 from core.cli import build
-from core.settings import Settings, load_settings
+from core.settings import Models, Settings, load_settings
+from engines.adapter_export import NOTE, Export, serve_command
 from tests.assistant.test_serve import PATIENCE, serving
 from tests.assistant.test_serve import Running as Service
 
@@ -37,6 +40,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf8")
 OURS = {"service", "worker"}
+EMPTY = Export(Path("none"), "none", "", "", 64, "", ())
 
 
 # -- docker-compose.yml ----------------------------------------------------------------------------
@@ -109,11 +113,16 @@ def test_secrets_are_made_once(secrets: Path) -> None:
     assert {file.name: file.read_text() for file in secrets.iterdir()} == made
 
 
-def set_environment(name: str, secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The variables that a container of ours is started with: those of its image and of the compose file, secrets where they lie here."""
+def dotenv(file: Path) -> dict[str, str]:
+    """The variables of a file as compose reads .env."""
+    return dict(line.split("=", 1) for line in file.read_text("utf8").splitlines() if line and not line.startswith("#"))
+
+
+def set_environment(name: str, secrets: Path, monkeypatch: pytest.MonkeyPatch, given: Mapping[str, str] = MappingProxyType({})) -> None:
+    """The variables that a container of ours is started with: those of its image and of the compose file, secrets where they lie here; ``given`` is in .env."""
     image = dict(pair.split("=", 1) for line in re.findall(r"^ENV (.+)$", stage("base") + stage(name), re.MULTILINE) for pair in line.split())
     for key, value in {**image, **SERVICES[name]["environment"]}.items():
-        plain = re.sub(r"\$\{\w+:-(.*?)\}", r"\1", value)  # the default of what .env may set
+        plain = re.sub(r"\$\{(\w+):-(.*?)\}", lambda one: given.get(one[1]) or one[2], value)  # the default of what .env may set
         monkeypatch.setenv(key, plain.replace("/run/secrets", str(secrets)))
 
 
@@ -126,6 +135,63 @@ def test_its_settings_are_ours(name: str, secrets: Path, monkeypatch: pytest.Mon
     assert (settings.home, settings.bank.time_zone) == (Path("/data"), "UTC")
     if name == "service":
         assert (settings.service.host, settings.service.port, settings.service.worker) == ("0.0.0.0", 8080, False)  # noqa: S104, in its container
+
+
+def seconds(text: str) -> int:
+    (number, unit) = re.fullmatch(r"(\d+)(s|m)", text).groups()  # type: ignore[union-attr]
+    return int(number) * {"s": 1, "m": 60}[unit]
+
+
+def test_the_service_has_the_time_that_it_takes_to_stop(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for given in ({}, {"DRAIN_SECONDS": "10"}):
+        set_environment("service", secrets, monkeypatch, given)
+        drains = load_settings().service.drain_seconds
+        assert drains == int(given.get("DRAIN_SECONDS", 0))
+        assert seconds(SERVICES["service"]["stop_grace_period"]) >= drains + STOP_SECONDS + 5  # what docs/processes.md asks for
+
+
+def test_without_more_the_service_writes_answers_itself_and_with_a_few_lines_vllm_does(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment("service", secrets, monkeypatch)
+    assert (load_settings().generation.engine, load_settings().models.generation) == ("local", Models().generation)
+    given = dotenv(ROOT / "deploy" / "gpu.env")
+    assert given.pop("COMPOSE_PROFILES") == SERVICES["vllm"]["profiles"][0]
+    assert set(given) <= set(re.findall(r"\$\{(\w+):-", (ROOT / "docker-compose.yml").read_text("utf8")))
+    set_environment("service", secrets, monkeypatch, given)
+    settings = load_settings()
+    assert (settings.generation.engine, settings.models.generation, settings.remote.model) == ("remote", "/models/base", "base")
+    assert (settings.remote.url, settings.remote.load_adapters, settings.remote.source_grammar) == ("http://vllm:8000/v1", False, True)
+    assert settings.remote.api_key is not None
+    assert settings.remote.api_key.get_secret_value() == (secrets / "vllm_key").read_text()
+    # both see the same folders under the same names, and both or none load adapters later
+    assert {"./models:/models:ro"} <= set(SERVICES["service"]["volumes"]) & set(SERVICES["vllm"]["volumes"])
+    assert SERVICES["vllm"]["environment"]["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] == SERVICES["service"]["environment"]["BANKASSIST_REMOTE__LOAD_ADAPTERS"]
+    set_environment("service", secrets, monkeypatch, {**given, "LOAD_ADAPTERS": "1"})
+    assert load_settings().remote.load_adapters
+
+
+@pytest.mark.parametrize("names", [(), ("customer-service@3-0123456789ab",), ("customer-service@3-0123456789ab", "loan-risk@4-ba9876543210")], ids=len)
+def test_vllm_is_started_as_adapters_export_says(names: tuple[str, ...], secrets: Path, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    exports = [Export(models / "exports" / name, name, name.partition("-")[0], "", 64, "", ()) for name in names]
+    for export in exports:
+        export.folder.mkdir(parents=True)
+        (export.folder / NOTE).write_text("{}")
+        (export.folder.parent / f".{export.model}").mkdir()  # an export that was cut short
+    program = tmp_path / "vllm"
+    program.write_text('#!/bin/sh\necho "$VLLM_API_KEY"\nfor word; do echo "$word"; done\n')
+    program.chmod(0o755)
+    service = SERVICES["vllm"]
+    script = next(volume.partition(":")[0] for volume in service["volumes"] if volume.endswith(f":{service['entrypoint'][1]}:ro"))
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "MODELS": str(models), "VLLM_KEY_FILE": str(secrets / "vllm_key")}
+    command = [service["entrypoint"][0], ROOT / script, *service["command"]]
+    key, *words = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert key == (secrets / "vllm_key").read_text()
+    expected = serve_command(str(models / "base"), "base", exports) if exports else serve_command(str(models / "base"), "base", [EMPTY])
+    place = expected.index("--max-loras")
+    if not exports:
+        expected[place + 1 :] = ["1"]
+    assert words == [*expected[1 : place + 2], *service["command"], *expected[place + 2 :]]
+    assert re.search(r"/run/secrets/(\w+)", (ROOT / script).read_text())[1] in service["secrets"]  # type: ignore[index]
 
 
 @pytest.mark.parametrize("name", sorted(OURS))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.settings import Models, Settings
-from eval.fidelity import Counts, document, number_format, total
+from engines.compute import number_format
+from eval.fidelity import Counts, document, total
 
 
 def test_tokens_and_whole_texts_are_counted_and_the_end_is_a_token() -> None:
@@ -26,5 +26,5 @@ def test_a_text_with_more_tokens_than_were_given_is_an_error() -> None:
 
 
 def test_the_format_is_named_as_it_is() -> None:
-    assert number_format(Settings(models=Models(dtype="bfloat16"))) == "bfloat16"
-    assert number_format(Settings(models=Models(dtype="auto"))) in ("bfloat16", "float32")
+    assert number_format("bfloat16") == "bfloat16"
+    assert number_format("auto") in ("bfloat16", "float32")

@@ -8,7 +8,8 @@ from core.prompts import NOT_FOUND, PromptPassage
 from core.types import AdapterRef, Principal, Route
 from eval.drafts import record
 from eval.reading import ReadingItem
-from eval.table import Marks, Row, _WithoutAdapter, answers, bound_against_free, document
+from eval.run.arms import WithoutAdapter
+from eval.table import Marks, Row, answers, bound_against_free, document
 
 
 @dataclass
@@ -23,7 +24,7 @@ class _Router:
 def test_the_base_arm_takes_the_same_task_without_its_adapter() -> None:
     """Else it would be judged by other checks, and could never come to a rating."""
     router = _Router()
-    route = _WithoutAdapter(router).route("负债收入比 30%", Principal("eval", frozenset(), frozenset()), "loan-risk")  # type: ignore[arg-type]
+    route = WithoutAdapter(router).route("负债收入比 30%", Principal("eval", frozenset(), frozenset()), "loan-risk")  # type: ignore[arg-type]
     assert (route.task, route.adapter, route.confidence) == ("loan-risk", None, 1.0)
     assert router.asked == [("负债收入比 30%", "eval", "loan-risk")]
 

@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1", tags=["openai"])
 
 @router.get("/models")
 def models(caller: Asker, request: Request) -> ModelsOut:
-    """The models that the caller may use: `auto`, `base`, each adapter by its name and by name and version, and the embedding model."""
+    """The models that the caller may use: `auto`, `base`, each adapter by its name, by name and version and by its aliases, and the embedding model."""
     return ModelsOut(data=_usable(caller, request))
 
 
@@ -45,11 +45,14 @@ def _usable(caller: Principal, request: Request) -> list[ModelOut]:
         ModelOut(id=AUTO, created=since, description="the adapter that fits the question"),
         ModelOut(id=BASE, created=since, description=f"the base model without an adapter: {Path(found.settings.models.generation).name}"),
     ]
-    tasks = found.assistant.tasks
-    for info in found.assistant.router.usable(caller):
+    tasks, routes = found.assistant.tasks, found.assistant.router
+    listed += [ModelOut(id=alias, created=since, description=f"an alias of {BASE}") for alias, meant in sorted(routes.aliases.items()) if meant == BASE]
+    for info in routes.usable(caller):
         created, description = int(info.created_at.timestamp()), tasks[info.ref.name].description
         if info.state == "active":
             listed.append(ModelOut(id=info.ref.name, created=created, parent=BASE, description=description))
         listed.append(ModelOut(id=str(info.ref), created=created, parent=BASE, description=description))
+        for alias in routes.aliases_of(info):
+            listed.append(ModelOut(id=alias, created=created, parent=BASE, description=f"an alias of {routes.meant(alias)}: {description}"))
     listed.append(ModelOut(id=embedding_model(found.settings.models), created=since, description="texts to vectors, at /v1/embeddings"))
     return listed

@@ -2,9 +2,10 @@ package bankassist;
 
 import java.math.BigDecimal;
 import java.time.OffsetDateTime;
+import java.util.List;
 import java.util.Map;
 
-/** A version of an adapter that the caller may use; {@code figures} are what its training says of it. */
+/** A version of an adapter that the caller may use; {@code aliases} are other names of it, {@code figures} are what its training says of it. */
 public record AdapterVersion(
         String name,
         int version,
@@ -15,4 +16,5 @@ public record AdapterVersion(
         String baseDigest,
         OffsetDateTime createdAt,
         OffsetDateTime activatedAt,
+        List<String> aliases,
         Map<String, BigDecimal> figures) {}

@@ -15,11 +15,14 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLHandshakeException;
 
@@ -28,7 +31,8 @@ import javax.net.ssl.SSLHandshakeException;
  *
  * <p>A call takes at most its timeout, repeats and waits included; the service is told so (X-Deadline-Ms) and stops by then. A call is repeated where the
  * service says that it may be (429, 503, x-should-retry) after what it says (Retry-After), and after a lost connection where doing it twice does no harm:
- * an upload is not, once it may have arrived. Interrupting the calling thread ends the call and with it the service's work.
+ * an upload is not, once it may have arrived. A question has a key of its own (Idempotency-Key), the same in each repetition, so that a service which had it
+ * already gives the answer that it made. Interrupting the calling thread ends the call and with it the service's work.
  */
 public final class Connection {
     private static final Duration FIRST_WAIT = Duration.ofMillis(500);
@@ -132,7 +136,7 @@ public final class Connection {
     }
 
     <R> R get(String path, Class<R> type) {
-        return read(send(new Call("GET", path, null, BodyPublishers.noBody(), true), info -> whole(), new Deadline(timeout)), type);
+        return read(send(new Call("GET", path, null, BodyPublishers.noBody(), true, null), info -> whole(), new Deadline(timeout)), type);
     }
 
     /** @param repeatable whether doing it twice does no harm */
@@ -141,21 +145,43 @@ public final class Connection {
     }
 
     <R> R post(String path, String contentType, BodyPublisher body, Class<R> type) {
-        return read(send(new Call("POST", path, contentType, body, false), info -> whole(), new Deadline(timeout)), type);
+        return read(send(new Call("POST", path, contentType, body, false, null), info -> whole(), new Deadline(timeout)), type);
     }
 
     /** A stream of events; it is open when the service has begun. */
     <E> EventStream<E> stream(String path, Map<String, Object> body, EventStream.Reader<E> reader) {
         Deadline deadline = new Deadline(timeout);
-        EventLines lines = send(json(path, body, true), info -> isGood(info.statusCode()) ? new EventLines() : EventLines.ofProblem(), deadline);
+        AtomicReference<EventLines> begun = new AtomicReference<>();
+        HttpResponse.BodyHandler<EventLines> handler = info -> {
+            if (!isGood(info.statusCode())) {
+                return EventLines.ofProblem();
+            }
+            begun.set(new EventLines());
+            return begun.get();
+        };
+        EventLines lines;
+        try {
+            lines = send(json(path, body, true), handler, deadline, () -> begun.get() != null);
+        } catch (BankassistException.TimedOut over) {
+            throw over;
+        } catch (BankassistException.Unreachable lost) {
+            // a stream that ends at once in an error: the JDK may tell the end of the connection first, and what came before it, the error, lies here
+            lines = begun.get();
+            if (lines == null) {
+                throw lost;
+            }
+            lines.onError(lost.getCause());
+        }
         return new EventStream<>(lines, reader, deadline);
     }
 
     private static Call json(String path, Map<String, Object> body, boolean repeatable) {
-        return new Call("POST", path, "application/json", BodyPublishers.ofString(Json.write(body), StandardCharsets.UTF_8), repeatable);
+        BodyPublisher written = BodyPublishers.ofString(Json.write(body), StandardCharsets.UTF_8);
+        return new Call("POST", path, "application/json", written, repeatable, repeatable ? UUID.randomUUID().toString() : null);
     }
 
-    private record Call(String method, String path, String contentType, BodyPublisher body, boolean repeatable) {}
+    /** @param idempotencyKey names the call for the service, or null; a repetition has the same one */
+    private record Call(String method, String path, String contentType, BodyPublisher body, boolean repeatable, String idempotencyKey) {}
 
     private static BodySubscriber<String> whole() {
         return BodySubscribers.ofString(StandardCharsets.UTF_8);
@@ -166,6 +192,11 @@ public final class Connection {
     }
 
     private <T> T send(Call call, HttpResponse.BodyHandler<T> handler, Deadline deadline) {
+        return send(call, handler, deadline, () -> false);
+    }
+
+    /** @param begun whether the reply has begun, after which the call is not repeated */
+    private <T> T send(Call call, HttpResponse.BodyHandler<T> handler, Deadline deadline, BooleanSupplier begun) {
         for (int attempt = 1; ; attempt++) {
             BankassistException failure;
             Duration wait = FIRST_WAIT.multipliedBy(1L << Math.min(attempt - 1, 4)).dividedBy(2);
@@ -183,7 +214,7 @@ public final class Connection {
             } catch (BankassistException.TimedOut over) {
                 throw over;
             } catch (BankassistException.Unreachable lost) {
-                again = !(lost.getCause() instanceof SSLHandshakeException) && (call.repeatable || !lost.perhapsDone());
+                again = !(lost.getCause() instanceof SSLHandshakeException) && !begun.getAsBoolean() && (call.repeatable || !lost.perhapsDone());
                 failure = lost;
             }
             if (!again || attempt == attempts || wait.compareTo(deadline.left()) >= 0) {
@@ -206,6 +237,9 @@ public final class Connection {
                 .header("X-Deadline-Ms", Long.toString(deadline.toAnnounce()));
         if (call.contentType != null) {
             request.header("Content-Type", call.contentType);
+        }
+        if (call.idempotencyKey != null) {
+            request.header("Idempotency-Key", call.idempotencyKey);
         }
         CompletableFuture<HttpResponse<T>> sending = http.sendAsync(request.build(), handler);
         try {

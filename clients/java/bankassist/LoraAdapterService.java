@@ -46,6 +46,7 @@ public final class LoraAdapterService {
 
     private static GenerationEvent event(String name, Object data) {
         return switch (name) {
+            case "route" -> new GenerationEvent.Routed(Records.read(data, Answer.Route.class));
             case "token" -> Records.read(data, GenerationEvent.Piece.class);
             case "answer" -> new GenerationEvent.Done(Records.read(data, Generated.class));
             default -> null;

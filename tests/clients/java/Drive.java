@@ -9,6 +9,7 @@ import bankassist.Metadata;
 import bankassist.Question;
 import bankassist.RagService;
 import java.io.BufferedReader;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
@@ -22,6 +23,7 @@ import java.security.GeneralSecurityException;
 import java.security.KeyStore;
 import java.security.cert.CertificateFactory;
 import java.time.Duration;
+import java.time.LocalDate;
 import java.time.temporal.Temporal;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -114,12 +116,17 @@ public final class Drive {
                 return connection.me();
             case "answer":
                 return id == null ? rag.answer(text) : rag.answer(Question.of(text).withAdapter(id).withoutDocuments());
+            case "answer with":
+                Question question = Question.of(text).withAdapter("base").withAsOf(LocalDate.parse((String) call.get("as_of"))).withTopK(3);
+                List<Question.Turn> turns = List.of(new Question.Turn("user", "\u4f60\u597d"), new Question.Turn("assistant", "hello"));
+                return rag.answer(question.withHistory(turns).whenNobodyElseWaits());
             case "search":
                 return rag.search(text);
             case "generate":
                 return adapters.generate(text, id);
             case "generate with":
-                return adapters.generate(Generation.of(text, id).withTemperature(new BigDecimal("0.70"), 7).withStop(".").withMaxTokens(20).withLogprobs(2));
+                Generation wanted = Generation.of(text, id).withTemperature(new BigDecimal("0.70"), 7).withStop(".").withMaxTokens(20).withLogprobs(2);
+                return adapters.generate(wanted.withSchema(Map.of("type", "string")).whenNobodyElseWaits());
             case "answer from":
                 return adapters.answer(Generation.of(text, id), List.of(new Generation.Given("\u6536\u8d39", (String) call.get("passage"))));
             case "adapters":
@@ -128,6 +135,13 @@ public final class Drive {
                 return documents.upload(
                         Metadata.forGroups("public").withDocument(id, (String) call.get("title")),
                         DocumentService.Upload.of((String) call.get("name"), text.getBytes(StandardCharsets.UTF_8)));
+            case "upload file":
+                Metadata known = Metadata.forGroups("public").withValidity(LocalDate.parse((String) call.get("from")), null);
+                try {
+                    return documents.upload(known, DocumentService.Upload.of(Path.of((String) call.get("file"))));
+                } catch (FileNotFoundException error) {
+                    throw new IllegalStateException(error);
+                }
             case "await":
                 return documents.await(id, Duration.ofMinutes(5));
             case "jobs":

@@ -114,6 +114,7 @@ def three(tmp_path: Path, java_classes: Path) -> Iterator[list[Node]]:
 def test_three_nodes_lose_any_one_and_neither_searches_nor_writes_fail(three: list[Node], catalogue: Catalogue) -> None:
     settings = cluster_settings(three[0].url, replicas=1, hosts=tuple(node.url for node in three), search_seconds=10)
     index = ElasticsearchIndex.open(settings, catalogue, EMBEDDER, 2)
+    one_hangs(three, catalogue, settings)
     written, searched, failures = 0, 0, []
     stop = threading.Event()
 
@@ -163,8 +164,31 @@ def test_three_nodes_lose_any_one_and_neither_searches_nor_writes_fail(three: li
     assert failures == []
     index.snapshot()
     entries = list(catalogue.documents.index_entries(EMBEDDER))
-    assert (len(entries), index.chunk_ids()) == (written, [entry.chunk_id for entry in entries])
+    assert (len(entries), index.chunk_ids()) == (2 + written, [entry.chunk_id for entry in entries])
     assert dict(index.differences(entries)) == {}
+    index.close()
+
+
+def one_hangs(nodes: list[Node], catalogue: Catalogue, settings: Elasticsearch) -> None:
+    """A node with a copy of the index takes requests and answers none, and the others have not noticed yet."""
+    index = ElasticsearchIndex.open(settings.model_copy(update={"search_seconds": 6, "follow_seconds": 1, "write_seconds": 60}), catalogue, EMBEDDER, 2)
+    put(catalogue, "before", "fee before", (1, 0))
+    index.snapshot()
+    wait_for(nodes[0], "green")
+    holders = {shard["node"] for shard in httpx.get(f"{nodes[0].url}/_cat/shards/{settings.prefix}-*?format=json", timeout=30).json()}
+    hung = next(node for node in nodes if node.name in holders)
+    hung.freeze()
+    try:
+        for words in (["fee"], ["fee", "card"], ["fee", "rate"]):  # which copy is asked depends on the words
+            assert len(index.search(None, words, Filter(STAFF, FEBRUARY), 10).word) == 1
+        # what cannot be written now does not hold up a search
+        before = index.sequence
+        put(catalogue, "after", "fee after", (1, 0))
+        assert index.refresh() == before
+    finally:
+        hung.thaw()
+    index.snapshot()
+    assert len(index.search(None, ["fee"], Filter(STAFF, FEBRUARY), 10).word) == 2
     index.close()
 
 

@@ -130,6 +130,20 @@ def test_a_search_brings_the_index_up_only_as_far_as_it_has_time(
     index.close()
 
 
+def test_a_search_does_not_wait_for_another_one_that_waits_for_the_cluster(catalogue: Catalogue, settings: Elasticsearch) -> None:
+    index = ElasticsearchIndex.open(settings.model_copy(update={"follow_seconds": 0.1}), catalogue, EMBEDDER, 2)
+    put(catalogue, "a", "fee", (1, 0))
+    found: list[int] = []
+    with index._lock:  # as a thread holds it that brings the index up
+        other = threading.Thread(target=lambda: found.append(index.refresh()), daemon=True)
+        other.start()
+        other.join(60)
+        assert found == [0]
+    index.snapshot()
+    assert index.sequence == 1
+    index.close()
+
+
 def test_an_index_of_another_catalogue_is_left_alone(
     catalogue: Catalogue, settings: Elasticsearch, index: ElasticsearchIndex, fresh: Callable[[], Any]
 ) -> None:

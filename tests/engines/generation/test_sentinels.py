@@ -176,7 +176,7 @@ def cast(tmp_path_factory: pytest.TempPathFactory) -> Cast:
 
 @pytest.fixture
 def generator() -> Iterator[LocalGenerator]:
-    made = tiny_generator(Generation(batch=5, queue=_CALLERS, queue_seconds=3600), FAMILIES["llama"].make())
+    made = tiny_generator(Generation(batch=5, queue=2 * _CALLERS, queue_seconds=3600), FAMILIES["llama"].make())
     made._engine.prefixes._limit = made._decoder.token_bytes * 1500  # a handful of prompts
     made._adapters._limit = 60_000  # a few of the adapters: the others are dropped while they are in use, and read again
     made._text = made._events  # type: ignore[method-assign]  # ids, see test_against_peft

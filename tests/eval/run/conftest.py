@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from assistant.bootstrap import Application, open_application
-from assistant.route import RouteModel
+from assistant.bootstrap import Application, LoadedModels, open_application
+from assistant.route import OUTSIDE, RouteModel
+from core.prompts import Prompt
 from core.settings import Settings, load_settings
 from core.types import AdapterRef
 from eval.suite.corpus import text_digest
@@ -19,7 +22,6 @@ from eval.suite.item import Caller, Evidence, Expect, Expected, Item, Turn
 from eval.suite.manifest import CorpusDocument, CorpusNeeds
 from tests.assistant.conftest import publish
 from tests.assistant.conftest import routes as routes
-from tests.eval.run.process import write
 from tests.fakes import ScriptedGenerator, fake_models
 
 #: document id, title, texts of the chunks, groups, valid from
@@ -30,6 +32,12 @@ DOCUMENTS: tuple[tuple[str, str, list[str], tuple[str, ...], date | None], ...] 
     ("zh-fees", "收费表", ["贝塔卡的年费为每年120元，挂失手续费20元。"], ("public",), None),
 )
 TODAY = date(2026, 6, 1)
+
+
+def write(prompt: Prompt, _adapter: AdapterRef | None) -> str:
+    """The first passage word for word, or how long the question is."""
+    *passages, question = prompt.context.split("\n\n")
+    return f" {passages[0].splitlines()[-1]} [1]" if passages else f"{len(question)} characters"
 
 
 def evidence(quote: str, document_id: str, version: int) -> Evidence:
@@ -80,7 +88,7 @@ def make_suite(path: Path, items: tuple[Item, ...] = ITEMS, **changes: Any) -> S
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return load_settings(home=tmp_path / "home")
+    return load_settings(home=tmp_path / "home", models={"dtype": "bfloat16"})
 
 
 @pytest.fixture
@@ -91,6 +99,30 @@ def application(settings: Settings, routes: RouteModel, monkeypatch: pytest.Monk
     with open_application(settings, models=models) as application:
         fill(application, generator, tmp_path)
         yield application
+
+
+@pytest.fixture
+def bank(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+    """A home with the bank and no adapter, and models for runs in this process that load nothing."""
+    monkeypatch.setattr("adapters.registry.released_folder", lambda: tmp_path / "no-adapters")
+    models, _ = fake_models(write, RouteModel((OUTSIDE,), ToNobody()))
+
+    @contextmanager
+    def load_models(*_: Any) -> Iterator[LoadedModels]:
+        yield models
+
+    monkeypatch.setattr("eval.run.start.load_models", load_models)
+    with open_application(settings, models=models) as application:
+        for document in DOCUMENTS:
+            publish(application, *document)
+    return settings
+
+
+class ToNobody:
+    """Routes every question to the base model."""
+
+    def predict_proba(self, rows: Any) -> Any:
+        return np.ones((len(rows), 1))
 
 
 def fill(application: Application, generator: ScriptedGenerator, folder: Path) -> None:

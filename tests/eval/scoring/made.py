@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
+from eval.run.document import Engines, Hardware, Program, RunDocument, Seeds, SuiteRef
+from eval.run.folder import finish, make_folder
 from eval.run.record import Checked, Cited, Failure, Record, Retrieved, Routed
+from eval.run.samples import NAME as SAMPLES
+from eval.run.samples import Samples
+from eval.suite.file import write_suite
 from eval.suite.item import Evidence, Expect, Expected, Item, Number, RefusalReason
+from eval.suite.manifest import CorpusNeeds
 
 #: a document of three sentences, at 0, 30 and 60
 TEXT = "The monthly fee is USD 4.50.. The rate is 2.75% a year.... It ends on 1 July 2027........"
@@ -68,3 +77,27 @@ def rated(rating: str | None, high: float | None = None, name: str = "q", arm: s
         return refusal("unsupported", name, arm)
     probabilities = None if high is None else {"low": (1 - high) / 2, "medium": (1 - high) / 2, "high": high}
     return answer(f"Rating: {rating}", name, arm, structured={"rating": rating}, probabilities=probabilities, **values)
+
+
+def run_folder(folder: Path, items: Sequence[Item], records: Sequence[Record], *, primary: Sequence[str] = ("correct",), complete: bool = True) -> Path:
+    """A run as it lies on disk, with its suite beside it."""
+    arms = tuple(dict.fromkeys(record.arm for record in records))
+    suite = write_suite(folder / "suite", items, name="made", version=1, licence="CC0", primary=primary, corpus=CorpusNeeds(), general=False)
+    manifest = suite.manifest
+    document = RunDocument(
+        id=folder.name, status="running", arms=arms, items=tuple(item.id for item in items), left_out={}, reps=1, total=len(records), limit=None,
+        suite=SuiteRef(name="made", version=1, sha256=manifest.sha256, digest=manifest.digest, n=len(items), path=str(suite.path), primary=manifest.primary),
+        seeds=Seeds(sample=0), today=date(2026, 11, 26), target="in-process", at_once=1, offline=True, cached=False,
+        program=Program(version="1", code="", packages="", python=""), hardware=Hardware(cpu="", cores=1, memory_gib=1, system=""),
+        engines=Engines(base={}, embedder={}, adapters=(), index={}, templates={}, settings={}), thresholds=None, started_at=datetime(2026, 11, 26, tzinfo=UTC),
+    )  # fmt: skip
+    run = folder / "run"
+    make_folder(run, document, suite)
+    with Samples(run / SAMPLES) as samples:
+        for record in records:
+            samples.append(record)
+        head = samples.head
+    if complete:
+        readers = {f"{one.document_id}@{one.version}": ("public",) for record in records for one in record.retrieved if one.document_id != "secret"}
+        finish(run, document.model_copy(update={"status": "complete", "records": len(records), "head": head, "readers": readers}))
+    return run

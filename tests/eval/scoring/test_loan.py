@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import statsmodels.api as sm  # type: ignore[import-untyped]
+import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
@@ -134,3 +134,7 @@ def test_the_stability_index_by_hand() -> None:
     expected = (0.2 - 0.5) * math.log(0.2 / 0.5) + (0.8 - 0.5) * math.log(0.8 / 0.5)
     assert calibration.stability_index(before, now, bins=2) == pytest.approx(expected)
     assert calibration.stability_index(before, before[::-1]) == 0
+    # all was at one value, and half went up from it, or down
+    gone = (0.5 - 1) * math.log(0.5) + (0.5 - 1e-4) * math.log(0.5 / 1e-4)
+    assert calibration.stability_index([0.3] * 4, [0.3, 0.3, 0.9, 0.9]) == pytest.approx(gone)
+    assert calibration.stability_index([0.3] * 4, [0.3, 0.3, 0.1, 0.1]) == pytest.approx(gone)

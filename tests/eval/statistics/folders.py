@@ -13,9 +13,9 @@ from eval.run.document import AdapterUsed, Engines, Hardware, Program, RunDocume
 from eval.run.folder import finish, make_folder, write_document
 from eval.run.record import Failure, Record, Routed
 from eval.run.samples import NAME, Samples
+from eval.scoring.of_run import SCORES, SUMMARY
 from eval.scoring.registry import METRICS
 from eval.scoring.scorer import write_scores
-from eval.statistics.judged import SCORES, SUMMARY
 from eval.statistics.summarise import summarise
 from eval.suite.file import Suite, write_suite
 from eval.suite.item import Item

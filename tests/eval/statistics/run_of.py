@@ -16,7 +16,7 @@ def item(name: str, group: str = "", **rest: Any) -> Item:
 
 
 def metric(name: str, *, binary: bool = True, higher: bool = True, worst: float | None = 0.0) -> Metric:
-    return Metric(name, 1, 0, higher, binary, worst, lambda _item, _arm: True, lambda _item, _record: Scored(None))  # type: ignore[arg-type]  # seconds have no worst
+    return Metric(name, 1, 0, higher, binary, worst, lambda _item, _arm: True, lambda _item, _record: Scored(None))
 
 
 METRICS: Mapping[str, Metric] = {

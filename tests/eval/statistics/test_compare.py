@@ -9,12 +9,12 @@ import pytest
 
 from core.cli import DONE, WRONG_USAGE
 from eval.statistics.shares import mcnemar
-from tests.eval.statistics.folders import make_suite, write_run
+from tests.eval.statistics.folders import Values, make_suite, write_run
 from tests.eval.statistics.test_gate import command
 
-BEFORE = {"correct": {"rag": [1] * 5 + [0] * 5, "rag+lora": [1] * 8 + [0] * 2}, "over_refusal": {"rag": [0.0] * 10, "rag+lora": [0.0] * 9 + [1.0]}}
+BEFORE: Values = {"correct": {"rag": [1] * 5 + [0] * 5, "rag+lora": [1] * 8 + [0] * 2}, "over_refusal": {"rag": [0.0] * 10, "rag+lora": [0.0] * 9 + [1.0]}}
 # the first item is wrong now, the last two are right; one has no value any more
-AFTER = {
+AFTER: Values = {
     "correct": {"rag": [1] * 5 + [0] * 5, "rag+lora": [0, None, *[1] * 8]},
     "over_refusal": {"rag": [0.0] * 10, "rag+lora": [1.0] + [0.0] * 9},
     "token_f1": {"rag+lora": [0.5] * 10},

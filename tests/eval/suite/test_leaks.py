@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from adapters.data.items import groups
+from adapters.data.items import Group
+from adapters.data.items import Item as Question
 from adapters.registry import released_folder
 from core.errors import BadInput
 from eval.suite.item import Item
@@ -48,26 +52,48 @@ def test_near_duplicates_are_listed_the_nearest_first() -> None:
     assert [(leak.item, leak.text, round(leak.cosine or 0, 3)) for leak in found] == [("same", "what does the card cost", 1.0)]
 
 
-def test_training_data_are_drawn_again_from_the_manifest_and_kept(tmp_path: Path) -> None:
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """With what training groups were drawn; drawing them from passages and banks takes too long here, and has tests of its own."""
+    seen: list[tuple[Any, ...]] = []
+
+    def groups(*arguments: Any) -> Iterator[Group]:
+        seen.append(arguments)
+        for number in count(arguments[-1]):
+            yield Group((), (Question(f"question {number}", f"answer {number}"), Question(f"question {number}", "twice")))
+
+    monkeypatch.setattr("eval.suite.training.groups", groups)
+    return seen
+
+
+def test_training_data_are_drawn_again_from_the_manifest_and_kept(tmp_path: Path, drawn: list[tuple[Any, ...]]) -> None:
     manifest = {
         "name": "tiny", "version": 1, "data_digest": "other", "training": {"groups": 2},
         "task": {"training": {"data": {"loans": 1.0}, "target": "rating", "seed": 3}},
     }  # fmt: skip
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     found = adapter_training(tmp_path, tmp_path / "cache")
-    first = next(groups({"loans": 1.0}, "rating", 3))
-    assert set(found.texts) > {text for one in first.items for text in (one.question, one.target)}
+    # two groups of its seed, then the eight by which training is watched
+    assert drawn == [({"loans": 1.0}, "rating", 3), ({"loans": 1.0}, "rating", 1_000_006)]
+    assert found.texts[:5] == ("question 3", "answer 3", "twice", "question 4", "answer 4")
+    assert found.texts[-2:] == ("question 1000013", "answer 1000013")
     assert found.note == "the data of the package are no longer those that it was trained on"
-    (kept,) = (tmp_path / "cache" / "training").iterdir()
-    kept.write_text('["kept"]')
-    assert adapter_training(tmp_path, tmp_path / "cache").texts == ("kept",)
+    assert adapter_training(tmp_path, tmp_path / "cache") == found
+    assert len(drawn) == 2
 
 
-def test_the_released_adapters_say_what_they_were_trained_on() -> None:
-    found = adapter_training(released_folder() / "loan-risk" / "3", None)
-    assert found.source == "training data of loan-risk@3"
-    assert found.note == ""
-    assert len(found.texts) > 900
+def test_the_released_adapters_say_what_they_were_trained_on(drawn: list[tuple[Any, ...]]) -> None:
+    found = {folder.parent.name: adapter_training(folder, None) for folder in released_folder().glob("*/*")}
+    assert {name: one.note for name, one in found.items()} == {"compliance": "", "customer-service": "", "loan-risk": ""}
+    assert found["loan-risk"].source == "training data of loan-risk@3"
+    # a training that was cut short or went on says so in `training`, not in the task
+    assert len(found["loan-risk"].texts) == 2 * (79 + 8) + 1
+    assert ({"passages": 0.5, "bank": 0.5}, "span", 11) in drawn
+
+
+def test_a_folder_without_such_a_manifest_is_no_adapter(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is no adapter with a manifest"):
+        adapter_training(tmp_path, None)
 
 
 def test_wordings_of_the_sample_bank_are_filled_with_the_facts_of_the_seed() -> None:
