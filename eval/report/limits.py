@@ -20,7 +20,8 @@ def section(material: Material) -> Section:
         *map(Note, _sentences(material, len(items), groups, sources)),
     ]
     rows: list[tuple[Cell, ...]] = [
-        (metric(one.metric).title, Value(one.count, "count"), Value(one.discordant), Value(one.difference, "points")) for one in material.summary.detectable
+        (metric(one.metric).title, Value(one.count, "count"), Value(one.discordant), f"{one.difference * 100:.1f} points")
+        for one in material.summary.detectable
     ]
     if rows:
         columns = ("Measure", "Items", "Items on which two arms differ", "Smallest difference that shows")
