@@ -356,6 +356,9 @@ def test_a_section_without_data_says_so(section: Any, said: str) -> None:
 def test_the_limits_name_what_was_not_measured() -> None:
     text = " ".join(notes(limits.section(run([item("a"), item("b", group_id="g-a")], [answered("a")]))))
     assert "2 items in 1 groups" in text
+    assert "Only" not in text
+    part = run([item("a")], [answered("a")], document={"suite": {"name": "s", "version": 1, "n": 50}, "seeds": {"sample": 3}})
+    assert "Only 1 of the suite's 50 items were asked, drawn by chance (seed 3)." in notes(limits.section(part))
     assert "No model judged the answers" in text
 
 
