@@ -7,6 +7,7 @@ from eval.report.blocks import Block, Cell, Chart, Form, Mark, Name, Note, Prose
 from eval.report.material import CORRECT, Material
 from eval.report.words import EFFECTS, arm_meaning, arm_title, metric
 from eval.run.record import ARMS
+from eval.scoring.registry import with_groups
 from eval.summary import Effect, Pair
 
 _INGREDIENTS = ("rag", "lora", "interaction")
@@ -46,9 +47,12 @@ def _square(material: Material) -> Table:
 _SQUARE = (("Without adapters", "base", "rag"), ("With adapters", "lora", "rag+lora"))
 
 
-def judged(low: float, high: float) -> Mark:
-    """Whether a difference is more than chance."""
-    return Mark("better", "good") if low > 0 else Mark("worse", "bad") if high < 0 else Mark("not shown", "unsure")
+def judged(metric_name: str, low: float, high: float) -> Mark:
+    """Whether a difference is more than chance, and for better or worse: of wrong refusals fewer are better."""
+    if low <= 0 <= high:
+        return Mark("not shown", "unsure")
+    known = with_groups({}).get(metric_name)  # those of tier 1, which are not among them, are better when higher
+    return Mark("better", "good") if (low > 0) is (known is None or known.higher_is_better) else Mark("worse", "bad")
 
 
 def _effects(effects: list[Effect]) -> Table:
@@ -58,7 +62,7 @@ def _effects(effects: list[Effect]) -> Table:
         form: Form = "points" if metric(one.metric).form == "share" else "number"
         value = Value(one.value, form, one.low, one.high)
         name = words.title if one.metric == CORRECT else f"{words.title}: {metric(one.metric).title}"
-        rows.append((Name(name, words.meaning), value, judged(one.low, one.high)))
+        rows.append((Name(name, words.meaning), value, judged(one.metric, one.low, one.high)))
     return Table("Effects over all items, with 95% intervals", ("Effect", "Difference", "Verdict"), tuple(rows))
 
 

@@ -120,7 +120,7 @@ def _findings(material: Material, record: Record) -> Sequence[str]:
     for name, bad in _GRAVE:
         if (value := material.value(record.item, record.arm, name)) is not None and value >= bad:
             found.append(metric(name).title)
-    for name in ("evidence_recall", "fact_recall", "number_grounding"):
+    for name in ("evidence_recall", "fact_recall", "numeric_match", "verdict", "number_grounding"):
         if (value := material.value(record.item, record.arm, name)) is not None and value < 1:
             found.append(f"{metric(name).title} {value:.0%}")
     if record.dropped:

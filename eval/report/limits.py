@@ -20,7 +20,8 @@ def section(material: Material) -> Section:
         *map(Note, _sentences(material, len(items), groups, sources)),
     ]
     rows: list[tuple[Cell, ...]] = [
-        (metric(one.metric).title, Value(one.count, "count"), Value(one.discordant), Value(one.difference, "points")) for one in material.summary.detectable
+        (metric(one.metric).title, Value(one.count, "count"), Value(one.discordant), f"{one.difference * 100:.1f} points")
+        for one in material.summary.detectable
     ]
     if rows:
         columns = ("Measure", "Items", "Items on which two arms differ", "Smallest difference that shows")
@@ -32,6 +33,8 @@ def _sentences(material: Material, count: int, groups: int, sources: Counter[str
     found = [
         f"{count} items in {groups} groups. Items of one group (a document, wordings of one question) succeed and fail together; the intervals count groups, not items.",
     ]
+    if (whole := (material.document.get("suite") or {}).get("n", count)) > count:
+        found.append(f"Only {count} of the suite's {whole} items were asked, drawn by chance (seed {material.document['seeds']['sample']}).")
     if invented := sources["synthetic"]:
         found.append(f"{invented} of {count} items were written by a program over an invented bank, not asked by customers. Real questions are more varied.")
     if material.sample_bank is not None:

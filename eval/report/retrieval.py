@@ -84,7 +84,7 @@ def _losses(material: Material) -> Chart | None:
         ("Lost by the model (all less oracle)", Value(by_model.value, "points", by_model.low, by_model.high)),
     )
     return Chart(
-        "Right, and where the lost ones are lost",
+        f"Right, and where the lost ones are lost ({by_model.count} items with evidence)",
         words,
         charts.split(parts, words),
         Table("The figures of the chart", ("Part", "Share of items"), rows, folded=True),

@@ -6,7 +6,23 @@ from typing import Any
 
 import pytest
 
-from eval.report import cases, cost, failures, fairness, grounding, limits, provenance, refusals, regressions, retrieval, risk, robustness, slices, verdict
+from eval.report import (
+    arms,
+    cases,
+    cost,
+    failures,
+    fairness,
+    grounding,
+    limits,
+    provenance,
+    refusals,
+    regressions,
+    retrieval,
+    risk,
+    robustness,
+    slices,
+    verdict,
+)
 from eval.report.blocks import Banner, Case, Chart, Charts, Mark, Name, Note, Section, Table, Value, Verbatim
 from eval.report.material import Material
 from eval.run.record import Cited, Failure, Record, Retrieved, Routed
@@ -90,7 +106,7 @@ def test_what_is_lost_adds_up_to_all_items() -> None:
         Effect(metric="correct", name="generation_loss", count=10, value=0.25, low=0.2, high=0.3),
     )
     made = run([item("a")], [answered("a")], summary=EMPTY.model_copy(update={"effects": effects}))
-    table = tables(retrieval.section(made))["Right, and where the lost ones are lost"]
+    table = tables(retrieval.section(made))["Right, and where the lost ones are lost (10 items with evidence)"]
     assert [row[1] for row in plain(table)] == pytest.approx([0.65, 0.1, 0.25])
 
 
@@ -340,6 +356,9 @@ def test_a_section_without_data_says_so(section: Any, said: str) -> None:
 def test_the_limits_name_what_was_not_measured() -> None:
     text = " ".join(notes(limits.section(run([item("a"), item("b", group_id="g-a")], [answered("a")]))))
     assert "2 items in 1 groups" in text
+    assert "Only" not in text
+    part = run([item("a")], [answered("a")], document={"suite": {"name": "s", "version": 1, "n": 50}, "seeds": {"sample": 3}})
+    assert "Only 1 of the suite's 50 items were asked, drawn by chance (seed 3)." in notes(limits.section(part))
     assert "No model judged the answers" in text
 
 
@@ -398,3 +417,17 @@ def test_a_difference_that_a_gate_asks_for_is_in_points() -> None:
     found = verdict.section(run([item("a")], [answered("a")], gate=gate, summary=summary))
     table = tables(found)["The checks of the gate"]
     assert [row[1].form for row in table.rows if isinstance(row[1], Value)] == ["share", "points", "number"]
+
+
+def test_fewer_wrong_refusals_are_better() -> None:
+    def effect(metric: str, low: float, high: float) -> Effect:
+        return Effect(metric=metric, name="rag", count=10, value=(low + high) / 2, low=low, high=high)
+
+    effects = (effect("correct", 0.1, 0.2), effect("over_refusal", 0.1, 0.2), effect("refused_right", -0.1, 0.2))
+    summary = EMPTY.model_copy(update={"primary": ("correct", "over_refusal", "refused_right"), "effects": effects})
+    table = tables(arms.section(run([item("a")], [answered("a")], summary=summary)))["Effects over all items, with 95% intervals"]
+    assert [(row[0], row[2]) for row in plain(table)] == [
+        ("What documents add", "better"),
+        ("What documents add: Wrongly refused", "worse"),
+        ("What documents add: Rightly refused", "not shown"),
+    ]
