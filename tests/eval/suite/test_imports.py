@@ -188,8 +188,13 @@ def test_a_file_of_no_such_form_is_wrong_input(tmp_path: Path, read: Any) -> Non
 
 
 def test_evidence_is_the_sentence_or_the_row() -> None:
-    text = "第一条 甲。第二句话说了乙。\nCard: Gold | Fee: CHF 90\nOne. Two three. Four."
-    for words, says in (("乙", "第二句话说了乙。"), ("CHF 90", "Card: Gold | Fee: CHF 90"), ("three", "Two three."), ("three. Four", "Two three. Four.")):
+    text = "第一条 甲。第二句话说了乙。\nCard: Gold. Extra | Fee: CHF 90\nOne. Two three. Four."
+    for words, says in (
+        ("乙", "第二句话说了乙。"),
+        ("CHF 90", "Card: Gold. Extra | Fee: CHF 90"),
+        ("three", "Two three."),
+        ("three. Four", "Two three. Four."),
+    ):
         start, end = sentence_around(text, text.index(words), text.index(words) + len(words))
         assert text[start:end] == says
 
