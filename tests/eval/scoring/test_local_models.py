@@ -129,11 +129,17 @@ def test_a_long_premise_is_read_in_windows(folder: Path, tmp_path: Path) -> None
     alphabet = "abcdefghijklmnopqrstuvwxyz"
     best = []
     for letters in (alphabet * 5, alphabet[::-1] * 5, "x" * 65 + "b" * 65, "b" * 65 + "x" * 65):
-        # 64 tokens fit: 59 of the premise beside three signs and the two of z1; 16 are read twice, so that a window begins 43 behind the one before
-        alone = [model.probabilities([(" ".join(letters[start : start + 59]), "z1")])[0] for start in (0, 43, 86)]
+        # 64 tokens fit: 59 of the premise beside three signs and the two of z1; 8 are read twice, so that a window begins 51 behind the one before
+        alone = [model.probabilities([(" ".join(letters[start : start + 59]), "z1")])[0] for start in (0, 51, 102)]
         assert model.probabilities([("a", "z1"), (" ".join(letters), "z1")])[1] == pytest.approx(max(alone), abs=1e-5)
         best.append(alone.index(max(alone)))
     assert len(set(best)) > 1  # it is not always the same window
+
+
+def test_of_a_long_hypothesis_the_beginning_is_read(folder: Path, tmp_path: Path) -> None:
+    model = EntailmentModel.load(str(folder), tmp_path)
+    long, half = " ".join("abcdefgh" * 20), " ".join("abcdefgh" * 4)  # of 64 tokens half are the hypothesis'
+    assert model.probabilities([("fee 4", long), (long, long)]) == pytest.approx(model.probabilities([("fee 4", half), (long, half)]), abs=1e-5)
 
 
 def test_models_that_cannot_be_used(folder: Path, tmp_path: Path) -> None:
