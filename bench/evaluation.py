@@ -25,7 +25,7 @@ from examples.samplebank.facts import Facts
 
 _AT_ONCE = 8
 #: of each language, and as many more to warm up
-_QUESTIONS = 4
+_QUESTIONS = 3
 _GOAL = 4.0
 _GROUPS = {"customer": (), "staff": ("staff",), "risk": ("staff", "risk")}
 #: what a run without any of it does: the peer of all others
@@ -48,7 +48,8 @@ class Ran(NamedTuple):
 
 def run(home: Home, limits: dict[str, float]) -> list[Row]:
     warm, asked = _items()
-    found = {(at_once, shares): _ran(home, warm, asked, at_once, shares=shares) for at_once in (_AT_ONCE, 1) for shares in (True, False)}
+    ways = ((_AT_ONCE, True), (_AT_ONCE, False), _PLAIN)
+    found = {(at_once, shares): _ran(home, warm, asked, at_once, shares=shares) for at_once, shares in ways}
     return rows(found)
 
 
@@ -61,7 +62,6 @@ def rows(found: dict[tuple[int, bool], Ran]) -> list[Row]:
     named = {
         (_AT_ONCE, True): f"{_AT_ONCE} at once",
         (_AT_ONCE, False): f"{_AT_ONCE} at once, every prompt read anew",
-        (1, True): "one after another",
     }
     made = []
     for key, name in named.items():
@@ -88,16 +88,16 @@ def _ran(home: Home, warm: Sequence[Item], asked: Sequence[Item], at_once: int, 
         settings = settings.model_copy(update={"generation": settings.generation.model_copy(update={"prefix_mib": 0})})
     with open_application(settings) as application:
         target = InProcess(application, application.today(), at_once)
-        _answers(list(jobs(warm, ("rag+lora",), 1)), target, at_once)
-        return _answers(list(jobs(asked, ARMS, 1)), target, at_once)
+        _answers(list(jobs(warm, ("rag+lora",), 1)), target)
+        return _answers(list(jobs(asked, ARMS, 1)), target)
 
 
-def _answers(planned: Sequence[Job], target: InProcess, at_once: int) -> Ran:
+def _answers(planned: Sequence[Job], target: InProcess) -> Ran:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "samples.jsonl"
         started = time.perf_counter()
         with Samples(path) as samples:
-            execute(planned, target, samples, None, at_once=at_once, stop=threading.Event())
+            execute(planned, target, samples, None, stop=threading.Event())
         return Ran(time.perf_counter() - started, read_samples(path).records)
 
 

@@ -29,11 +29,11 @@ def estimate(jobs: Sequence[Job], target: Target, engines: Engines, cache: Cache
     by_arm = {arm: [job for job in jobs if job.arm == arm] for arm in dict.fromkeys(job.arm for job in jobs)}
     known = {arm: rate for arm in by_arm if cache and (rate := cache.rate(rate_key(target, engines, at_once, arm))) is not None}
     unknown = [job for arm, found in by_arm.items() if arm not in known for job in found]
-    seconds: float | None = sum(known[arm] * len(by_arm[arm]) for arm in known) / at_once
+    seconds: float | None = sum(known[arm] * len(by_arm[arm]) for arm in known) / target.callers
     source = "the last run"
     if unknown:
         source = "a probe" if probe else "nothing yet"
-        seconds = seconds + _probe(unknown, target, cache, at_once) * len(unknown) if probe and seconds is not None else None
+        seconds = seconds + _probe(unknown, target, cache) * len(unknown) if probe and seconds is not None else None
     return Estimate(
         answers=dict(Counter(job.arm for job in jobs)),
         prompt_tokens=_prompt_tokens(by_arm, target),
@@ -65,7 +65,7 @@ def _prompt_tokens(by_arm: Mapping[str, Sequence[Job]], target: Target) -> int |
     return round(total)
 
 
-def _probe(jobs: Sequence[Job], target: Target, cache: Cache | None, at_once: int) -> float:
+def _probe(jobs: Sequence[Job], target: Target, cache: Cache | None) -> float:
     """Seconds by the clock that an answer takes among others."""
 
     def ask(job: Job) -> None:
@@ -73,9 +73,9 @@ def _probe(jobs: Sequence[Job], target: Target, cache: Cache | None, at_once: in
         if cache is not None and (key := target.key(job)) is not None:
             cache.put(key, record)
 
-    probed = _spread(jobs, max(2 * at_once, _PROBED))
+    probed = _spread(jobs, max(2 * target.callers, _PROBED))
     started = time.perf_counter()
-    list(together(ask, probed, at_once))
+    list(together(ask, probed, target.callers))
     return (time.perf_counter() - started) / len(probed)
 
 

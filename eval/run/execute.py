@@ -46,13 +46,12 @@ def execute(
     samples: Samples,
     cache: Cache | None,
     *,
-    at_once: int,
     stop: threading.Event,
     advance: Callable[[], None] = lambda: None,
 ) -> Came:
     """Answer the jobs, each into one record. Whatever goes wrong with one is its record; nothing ends the run but ``stop``, and then answers that are not done
     are given up, without a record."""
-    came, left = Came(), iter(jobs)
+    came, left, at_once = Came(), iter(jobs), target.callers
     running: set[Future[Record | None]] = set()
 
     def write(done: set[Future[Record | None]]) -> None:

@@ -62,8 +62,9 @@ class Key:
 class Service:
     """See the module; a target of a run. Use :func:`open_service`."""
 
-    def __init__(self, url: str, client: httpx.Client, keys: Mapping[frozenset[str], Key], today: date, top_k: int) -> None:
+    def __init__(self, url: str, client: httpx.Client, keys: Mapping[frozenset[str], Key], today: date, top_k: int, at_once: int = 1) -> None:
         self.name = url
+        self.callers = at_once
         self._client = client
         self._keys = keys
         self._today = today
@@ -202,7 +203,7 @@ class Service:
 
 
 @contextmanager
-def open_service(url: str, key_file: Path | None, items: Sequence[Item], arms: Sequence[str], today: date, top_k: int) -> Iterator[Service]:
+def open_service(url: str, key_file: Path | None, items: Sequence[Item], arms: Sequence[str], today: date, top_k: int, at_once: int = 1) -> Iterator[Service]:
     """Connect, and see that there is a key for every caller of the suite.
 
     Raises:
@@ -220,7 +221,7 @@ def open_service(url: str, key_file: Path | None, items: Sequence[Item], arms: S
         found = [_key(client, url, secret) for secret in secrets]
         keys = {key.groups: key for key in found}
         _refuse_missing(keys, items, arms)
-        yield Service(url, client, keys, today, top_k)
+        yield Service(url, client, keys, today, top_k, at_once)
 
 
 def _key(client: httpx.Client, url: str, secret: str) -> Key:

@@ -201,7 +201,7 @@ def opened(suite: Suite, items: Sequence[Item], wanted: Wanted, settings: Settin
         if wanted.target != IN_PROCESS:
             from eval.run.service import open_service
 
-            service = stack.enter_context(open_service(wanted.target, wanted.key_file, items, wanted.arms, today, settings.retrieval.top_k))
+            service = stack.enter_context(open_service(wanted.target, wanted.key_file, items, wanted.arms, today, settings.retrieval.top_k, wanted.at_once))
             cache = stack.enter_context(_open_cache(settings)) if wanted.cached else None
             yield Opened(service, service.engines(), cache, guard)
             return
@@ -217,9 +217,9 @@ def opened(suite: Suite, items: Sequence[Item], wanted: Wanted, settings: Settin
 
 
 def patient(settings: Settings, at_once: int) -> Settings:
-    """With room for so many answers at once, and without a limit to how long one waits for its turn."""
+    """So many answers at once, and no limit to how long one waits for its turn."""
     generation = settings.generation
-    changed = {"queue_seconds": _PATIENCE, "batch": max(generation.batch, at_once), "queue": max(generation.queue, 2 * at_once)}
+    changed = {"queue_seconds": _PATIENCE, "batch": at_once, "queue": max(generation.queue, 2 * at_once)}
     return settings.model_copy(update={"generation": generation.model_copy(update=changed)})
 
 
@@ -237,7 +237,7 @@ def _run(folder: Path, document: RunDocument, items: Sequence[Item], found: Open
         todo = [job for job in jobs(items, document.arms, document.reps) if job.key not in there]
         _say_cost(todo, document, found, watch)
         watch.total(len(there), document.total)
-        came = execute(todo, found.target, samples, found.cache, at_once=document.at_once, stop=watch.stop, advance=watch.advance)
+        came = execute(todo, found.target, samples, found.cache, stop=watch.stop, advance=watch.advance)
         head = samples.head
     if found.cache is not None:
         keep_rates(found.cache, found.target, found.engines, document.at_once, came)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
 
 from assistant.answer import prompt_passages
 from assistant.bootstrap import Application
 from core.errors import Unavailable
+from core.ports import Embedder, Vectors
 from core.prompts import FORM, in_schema, render
-from core.types import AdapterRef
+from core.types import AdapterRef, Language
 from engines.adapter_files import read_adapter
 from eval.run.answering import Watched, answered
 from eval.run.arms import Arms
@@ -24,6 +27,9 @@ from eval.run.plan import Job
 from eval.run.record import Record
 from eval.suite.item import Item
 
+#: questions whose vectors are kept
+_REMEMBERED = 1024
+
 
 class Target(Protocol):
     """Whoever answers a run's questions. Methods may be called from several threads."""
@@ -31,6 +37,10 @@ class Target(Protocol):
     @property
     def name(self) -> str:
         """`in-process`, or the URL."""
+
+    @property
+    def callers(self) -> int:
+        """How many calls are made at a time."""
 
     def engines(self) -> Engines:
         """What answers, for the record and to see later whether it is the same."""
@@ -49,13 +59,39 @@ class Target(Protocol):
         """Of an answer."""
 
 
+class Remembering:
+    """An embedder that embeds no question twice; all else is the embedder's own. Vectors are the same, since each text is embedded alone."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._one = lru_cache(_REMEMBERED)(lambda text: embedder.embed_queries([text]))
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        return np.concatenate([self._one(text) for text in texts]) if texts else self._embedder.embed_queries(texts)
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        return self._embedder.embed_passages(texts)
+
+    @property
+    def digest(self) -> str:
+        return self._embedder.digest
+
+    @property
+    def dimension(self) -> int:
+        return self._embedder.dimension
+
+    @property
+    def languages(self) -> frozenset[Language]:
+        return self._embedder.languages
+
+
 @dataclass(frozen=True)
 class InProcess:
     """The assistant of an application over the suite's corpus.
 
     Args:
         today: the day of items that name none.
-        at_once: how many answers are written at a time; alone, or beside others, is all that counts for them.
+        at_once: how many answers the model writes at a time; alone, or beside others, is all that counts for them.
     """
 
     application: Application
@@ -66,7 +102,15 @@ class InProcess:
     @cached_property
     def arms(self) -> Arms:
         parts = self.application.parts
-        return Arms(self.application.assistant, parts.catalogue.documents, self.today, self.application.settings.retrieval.top_k)
+        assistant = self.application.assistant
+        embedder = Remembering(assistant.router.embedder)  # arms ask the same question
+        assistant = replace(assistant, router=replace(assistant.router, embedder=embedder), retriever=replace(assistant.retriever, embedder=embedder))
+        return Arms(assistant, parts.catalogue.documents, self.today, self.application.settings.retrieval.top_k)
+
+    @property
+    def callers(self) -> int:
+        """More than are written at a time: while some are looked up or checked, others are ready for the model."""
+        return self.at_once if self.at_once == 1 else self.at_once + (self.at_once + 1) // 2
 
     @property
     def most_tokens(self) -> int:

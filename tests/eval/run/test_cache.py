@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 from assistant.bootstrap import Application
+from core.ports import Vectors
 from core.types import AdapterRef
 from eval.run.cache import Cache
 from eval.run.plan import Job
 from eval.run.record import Failure, Record
-from eval.run.target import InProcess
+from eval.run.target import InProcess, Remembering
 from eval.suite.item import Caller, Item, Turn
 from tests.assistant.conftest import publish
+from tests.embedder import HashedEmbedder
 from tests.eval.run.conftest import ITEMS, TODAY
 
 FEE, CASH = ITEMS[0], ITEMS[2]
@@ -112,6 +115,21 @@ def test_another_content_of_the_index_is_another_key(application: Application) -
     added = key(application)
     application.parts.catalogue.documents.withdraw("news")
     assert len({str(one["engines"]["index"]) for one in (before, added, key(application))}) == 3
+
+
+def test_no_question_is_embedded_twice() -> None:
+    class Counting(HashedEmbedder):
+        asked: ClassVar[list[str]] = []
+
+        def embed_queries(self, texts: Sequence[str]) -> Vectors:
+            self.asked.extend(texts)
+            return super().embed_queries(texts)
+
+    own, remembering = HashedEmbedder(), Remembering(Counting())
+    for texts in (["年费"], ["fee", "年费"], ["fee"], []):
+        assert np.array_equal(remembering.embed_queries(texts), own.embed_queries(texts))
+    assert Counting.asked == ["年费", "fee"]
+    assert (remembering.digest, remembering.dimension, remembering.languages) == (own.digest, own.dimension, own.languages)
 
 
 def test_a_kept_answer_is_marked_and_errors_are_not_kept(tmp_path: Path) -> None:

@@ -108,12 +108,12 @@ def test_a_run_killed_at_any_point_comes_to_what_an_unbroken_one_does(bank: Sett
     draw = random.Random(7)
     counts = [0]
     for arguments in (begun, ["eval", "resume", str(folder)]):
-        # at most eight answers are under way, so that some are written before the twelfth is asked for
-        killed = bankassist(bank, *arguments, sent=f"{signal.SIGKILL}@{draw.randint(12, 60)}")
+        # at most twelve answers are under way, so that some are written before the sixteenth is asked for
+        killed = bankassist(bank, *arguments, sent=f"{signal.SIGKILL}@{draw.randint(16, 60)}")
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         counts.append(len(open_run(folder).records))
     assert counts[0] < counts[1] < counts[2] < 192
-    stopped = bankassist(bank, "eval", "resume", str(folder), sent=f"{signal.SIGINT}@{draw.randint(12, 40)}")
+    stopped = bankassist(bank, "eval", "resume", str(folder), sent=f"{signal.SIGINT}@{draw.randint(16, 40)}")
     assert stopped.returncode == 3
     assert f"bankassist eval resume {folder}" in " ".join(stopped.stderr.split())
     assert problems_of(folder) == []  # not complete, and nothing wrong with what is there
@@ -214,7 +214,7 @@ def test_the_estimate_counts_answers_and_tokens_and_takes_the_time_of_the_last_r
     records = open_run(tmp_path / "run").records
     asked = sum(record.usage["prompt_tokens"] for record in records)
     assert first.prompt_tokens == asked  # all items of so small a suite are counted
-    assert ended.document.from_cache == 4  # what the probe asked: an answer of each arm for each place
+    assert ended.document.from_cache == 6  # what the probe asked: two answers for each of the three that are under way
     second = predicted(replace(wanted, cached=True), bank, Watch())
     assert second.source == "the last run"
     assert second.seconds is not None
