@@ -25,7 +25,7 @@ from examples.samplebank.facts import Facts
 
 _AT_ONCE = 8
 #: of each language, and as many more to warm up
-_QUESTIONS = 3
+_QUESTIONS = 4
 _GOAL = 4.0
 _GROUPS = {"customer": (), "staff": ("staff",), "risk": ("staff", "risk")}
 #: what a run without any of it does: the peer of all others

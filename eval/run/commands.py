@@ -105,7 +105,7 @@ def _repro(
     as_json: Json = False,
 ) -> None:
     """Make some answers of a run again in the exact mode (fp32, one at a time) and compare texts and probabilities. Exit code 1 when a run that was made in fp32
-    does not come again; of a run in another number format it is only told where texts part."""
+    does not come again, 3 when it was stopped; of a run in another number format it is only told where texts part."""
     from eval.run.repro import reproduce
 
     with _watched() as watch:
@@ -125,7 +125,7 @@ def _repro(
             console.print(f"  {one.item}, {one.arm}: {place}", markup=False)
         if likely["compared"]:
             console.print(f"probabilities of {likely['compared']} ratings differ by at most {likely['largest_difference']:.5f}")
-    raise typer.Exit(DONE if found.passed else FAILED)
+    raise typer.Exit(FAILED if not found.passed else DONE if len(found.compared) == found.wanted else PARTLY_DONE)
 
 
 @contextmanager

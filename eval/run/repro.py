@@ -54,8 +54,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Reproduced:
+    """``wanted`` answers were to be compared; somebody who stopped it has seen fewer."""
+
     run: RunDocument
     compared: tuple[Comparison, ...]
+    wanted: int
 
     @property
     def number_format(self) -> str:
@@ -90,6 +93,7 @@ class Reproduced:
             "made_in": self.number_format,
             "made_at_once": self.run.at_once,
             "demands": self.demands,
+            "wanted": self.wanted,
             "compared": len(self.compared),
             "same": sum(one.same for one in self.compared),
             "near_ties": sum(one.near_tie for one in self.compared),
@@ -122,7 +126,7 @@ def reproduce(folder: Path, count: int, seed: int, settings: Settings, watch: Wa
                 break
             compared.append(_again(record, found.target, Job(items[record.item], record.arm, record.rep)))
             watch.advance()
-    return Reproduced(document, tuple(compared))
+    return Reproduced(document, tuple(compared), len(chosen))
 
 
 def choose(records: Sequence[Record], count: int, seed: int) -> list[Record]:

@@ -55,7 +55,7 @@ def test_what_is_demanded_depends_on_how_the_run_was_made(bank: Settings, suite:
     def made(dtype: str, at_once: int, **other: Any) -> Reproduced:
         engines = document.engines.model_copy(update={"base": {**document.engines.base, "dtype": dtype}})
         comparison = Comparison("i", "rag", 0, **{"same": True, "same_prompt": True, **other})
-        return Reproduced(document.model_copy(update={"engines": engines, "at_once": at_once}), (comparison,))
+        return Reproduced(document.model_copy(update={"engines": engines, "at_once": at_once}), (comparison,), 1)
 
     right: dict[str, Any] = {}
     tie: dict[str, Any] = {"same": False, "margin": 0.0001}
