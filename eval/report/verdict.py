@@ -58,7 +58,7 @@ def _tiles(material: Material) -> Tiles:
     for name in ("rag", "lora"):
         if effect := material.effect(name):
             tiles.append(Tile(EFFECTS[name].title, Value(effect.value, "points", effect.low, effect.high), "more right outcomes of 100"))
-    for name in ("refused_right", "over_refusal", "number_grounding", "kept", "fabricated"):
+    for name in ("wrong_answer", "refused_right", "over_refusal", "number_grounding", "kept", "fabricated"):
         found = material.cell(arm, name, "share")
         if found.value is not None:
             failed = one.errors if (one := material.aggregate(arm, name)) and not METRICS[name].higher_is_better else 0

@@ -50,6 +50,7 @@ METRICS = {
     "fabricated": Meaning("Invented citations", "answers that cite what was not in the prompt: must be 0"),
     "citation_format": Meaning("Well-formed citations", "share of the sentences with citations of the right form"),
     "refused_right": Meaning("Rightly refused", "of the items that must be refused, those that were"),
+    "wrong_answer": Meaning("Wrong answers", "of all items, those that were answered and not rightly: what misleads a caller"),
     "over_refusal": Meaning("Wrongly refused", "of the items that have an answer, those that were refused"),
     "refusal_reason": Meaning("Right reason for refusing", "of the items that must be refused, those refused for the right reason"),
     "routing": Meaning("Right adapter", "the question went to the adapter that it is meant for"),

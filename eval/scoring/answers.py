@@ -116,6 +116,16 @@ def correct(item: Item, record: Record) -> Scored:
     return Scored(1.0)
 
 
+def wrong_answer(item: Item, record: Record) -> Scored:
+    """Whether it answered, and not rightly: what a refusal spares a customer, and costs a bank most."""
+    return Scored(float(answered(record) and not correct(item, record).value))
+
+
+def may_mislead(item: Item, arm: str) -> bool:
+    """Whether an answer of the arm can be told to be wrong."""
+    return item.task != "routing" and is_judged(item, arm)
+
+
 def is_judged(item: Item, arm: str) -> bool:
     """Whether right and wrong are told apart under an arm."""
     return is_routed(item, arm) if item.task == "routing" else must_refuse(item, arm) or answerable(item, arm)

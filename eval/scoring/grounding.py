@@ -31,8 +31,9 @@ def number_grounding(item: Item, record: Record) -> Scored:
     numbers = {one.n for one in record.cited}
     shown = [f"{passage.heading}\n{passage.text}" for passage in record.retrieved if passage.rank in numbers]
     cited = [line for text in shown for line in _lines(text)]
-    wrong = unsupported_in(record.text, [*asked, *cited])
-    count = len(figures(record.text))
+    said = record.text.split("\n")  # each line for itself: the word that begins the next one is no unit
+    wrong = [one for line in said for one in unsupported_in(line, [*asked, *cited])]
+    count = sum(len(figures(line)) for line in said)
     if not count:
         return Scored(None, "no numbers")
     return Scored(1 - len(wrong) / count, detail={"unsupported": [one.text for one in wrong]} if wrong else {})

@@ -48,6 +48,7 @@ _RETRIEVAL = {
 
 _ALL = (
     _metric("correct", answers.correct, answers.is_judged, "the right outcome", binary=True),
+    _metric("wrong_answer", answers.wrong_answer, answers.may_mislead, "answered, and not rightly", higher=False, binary=True),
     _metric("exact_match", answers.exact_match, _answerable_with(lambda item: item.answer.texts), "an accepted answer, to the letter", binary=True),
     _metric("token_f1", answers.f1, _answerable_with(lambda item: item.answer.texts), "words shared with an accepted answer"),
     _metric("rouge_l", answers.rouge_l, _answerable_with(lambda item: item.answer.texts), "longest common subsequence with an accepted answer"),

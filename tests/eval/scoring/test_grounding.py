@@ -23,6 +23,7 @@ _PLACES = (passage(1), passage(2, text=_ZH))
         ("The fee is USD 4.50.", (), 0),
         ("You asked about 12 cards.", (1,), 1),  # of the question
         ("There is a fee.", (1,), None),
+        ("近12个月逾期次数4.50元\n评级：低", (2,), 1 / 2),  # the next line's first word is no unit
     ],
 )
 def test_numbers(text: str, citations: tuple[int, ...], expected: float | None) -> None:

@@ -60,3 +60,9 @@ def test_only_the_good_one_wins(assistant: Callable[[Item], Record], right: floa
     assert _mean(assistant, "refused_right") == recall
     assert _mean(assistant, "over_refusal") == over
     assert _mean(assistant, "kept") == kept
+
+
+@pytest.mark.parametrize(("assistant", "share"), [(_good, 0.0), (_refuses, 0.0), (_answers, 0.2), (_drops, 0.0)])
+def test_who_misleads(assistant: Callable[[Item], Record], share: float) -> None:
+    """Two of ten were answered that must be refused; nobody who refuses misleads."""
+    assert _mean(assistant, "wrong_answer") == pytest.approx(share)
