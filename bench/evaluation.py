@@ -23,7 +23,7 @@ from eval.suite.item import Caller, Item
 from examples.samplebank import questions
 from examples.samplebank.facts import Facts
 
-_AT_ONCE = 8
+_AT_ONCE = 16
 #: of each language, and as many more to warm up
 _QUESTIONS = 4
 _GOAL = 4.0

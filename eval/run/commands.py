@@ -46,7 +46,7 @@ def _run(
     reps: Annotated[int, typer.Option(min=1, max=20, help="How often each question is asked.")] = 1,
     at_once: Annotated[
         int, typer.Option(min=1, max=64, help="Answers written at a time. In bf16 what is written beside an answer can, rarely, change a word.")
-    ] = 8,
+    ] = 16,
     thresholds: Annotated[Path | None, typer.Option(help="A gate's thresholds (TOML), kept in the run to show that they were set before it.")] = None,
     cache: Annotated[bool, typer.Option(help="Use answers of earlier runs where everything that decides them is the same.")] = True,
     offline: Annotated[bool, typer.Option("--offline/--online", help="Refuse every connection but to this machine and to what the settings name.")] = True,

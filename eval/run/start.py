@@ -50,7 +50,7 @@ class Wanted:
     limit: int | None = None
     seed: int = 0
     reps: int = 1
-    at_once: int = 8
+    at_once: int = 16
     cached: bool = True
     offline: bool = True
     thresholds: Path | None = None

@@ -15,7 +15,7 @@ def ran(seconds: float, cached: int, *texts: str) -> Ran:
 
 
 def test_every_way_is_set_against_one_answer_after_another() -> None:
-    together, anew = rows({(8, True): ran(10, 60, "一", "b"), (8, False): ran(15, 0, "一", "b"), (1, False): ran(42, 0, "一", "c")})
+    together, anew = rows({(16, True): ran(10, 60, "一", "b"), (16, False): ran(15, 0, "一", "b"), (1, False): ran(42, 0, "一", "c")})
     assert (together.ours.median, together.peer.median if together.peer else None, together.ratio) == (10, 42, 4.2)
     assert together.goal == 10.5
     assert together.met
