@@ -162,7 +162,7 @@ def test_what_staff_may_see_customers_may_not(service: Service, seed: int) -> No
 
 def test_the_answers_follow_the_seed() -> None:
     """The ten questions ask the same of both banks and have other answers; two of them are drawn alike by chance."""
-    first, second = (ten(seed) for seed in SEEDS)
+    first, second = (ten(seed) for seed in (FIRST_SEED + 11, FIRST_SEED + 12))
     assert [one.id for one in first] == [other.id for other in second]
     answered = [(one.answer[0], other.answer[0]) for one, other in zip(first, second, strict=True) if one.answer]
     assert sum(one != other for one, other in answered) >= len(answered) - 2
