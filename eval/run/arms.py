@@ -14,12 +14,11 @@ from core.errors import BadInput, NotFound
 from core.ports import Filter
 from core.types import Passage, Principal, Query, Route, Turn
 from engines.catalogue.documents import Documents
-from eval.run.record import ARMS, DIAGNOSTIC_ARMS, FORCED
+from eval.run.record import ARMS, DIAGNOSTIC_ARMS, FORCED, WITHOUT_PASSAGES
 from eval.suite.item import Item
 
 #: by what they read first: arms that read the same passages stand side by side, so that one of them reads for all
 _ORDER = ("rag", "rag+lora", "wrong-adapter", "oracle", "distractors", "base", "lora")
-_WITHOUT_RETRIEVAL = ("base", "lora")
 _WITHOUT_ADAPTER = ("base", "rag")
 
 
@@ -115,7 +114,7 @@ class Arms:
             NotFound: the arm's adapter does not exist for this caller.
             BadInput: the item's evidence is nowhere in the catalogue, or its caller may not read it.
         """
-        request = Request(self.query(item), self._adapter(item, arm), arm not in _WITHOUT_RETRIEVAL, self.top_k)
+        request = Request(self.query(item), self._adapter(item, arm), arm not in WITHOUT_PASSAGES, self.top_k)
         if arm == "oracle":
             return Asked(self.assistant, replace(request, passages=self._evidence(item)))
         return Asked(self._assistant(item, arm), request)
@@ -128,7 +127,7 @@ class Arms:
         found = self.assistant
         if arm in _WITHOUT_ADAPTER:
             found = replace(found, router=WithoutAdapter(found.router))  # type: ignore[arg-type]  # the two methods that answering asks for
-        if arm in _WITHOUT_RETRIEVAL:
+        if arm in WITHOUT_PASSAGES:
             found = replace(found, observes=True)
         if arm == "distractors":
             hidden = frozenset(one.document_id for one in item.evidence)

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict
 #: the four arms of the table, and those that explain it
 ARMS = ("base", "rag", "lora", "rag+lora")
 DIAGNOSTIC_ARMS = ("oracle", "distractors", "wrong-adapter")
+#: those that answer from the model alone
+WITHOUT_PASSAGES = ("base", "lora")
 FORCED = "forced:"  # and an adapter's name
 
 

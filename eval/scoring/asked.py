@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from eval.run.record import WITHOUT_PASSAGES
 from eval.suite.item import Item
 
-#: answer from the model alone
-WITHOUT_PASSAGES = ("base", "lora")
 #: get their passages from the suite, or some of them withheld: what retrieval finds is not theirs
 GIVEN_PASSAGES = ("oracle", "distractors")
 #: the router chooses the adapter, and nothing else does
