@@ -14,7 +14,8 @@ Dtype = Literal["float32", "bfloat16"]
 def prepare(threads: int) -> None:
     """Set torch's threads (0: all cores) and have it take large pages, which saves a third of the time of fresh memory."""
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # read by torch when it is first imported
-    # threads that wait for one another sleep soon: where anything else wants the processor, one that spins keeps from it the very thread that it waits for
+    # threads of torch's operations that wait for one another sleep soon: where anything else wants the processor, one that spins keeps from it the very
+    # thread that it waits for
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     import torch
 

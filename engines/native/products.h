@@ -23,7 +23,7 @@ struct Operand {
     }
 
     // Rows one behind the other in memory.
-    static Operand of_rows(const bf16* a, int64_t row, const bf16* b, int64_t steps) { return {a, row, 32, 16 * row, {b, nullptr}, steps}; }
+    static Operand of_rows(const bf16* a, int64_t row, const bf16* b0, const bf16* b1, int64_t steps) { return {a, row, 32, 16 * row, {b0, b1}, steps}; }
 };
 
 // Where a number of a left side of `width` columns lies: 16 rows by 32 columns are side by side, since a tile is read in one go.
@@ -46,9 +46,10 @@ struct Amx {
 
     static void end() { _tile_release(); }
 
-    // c[R * 16][C * 16] = the sum of the operands; whole tiles are computed, whatever `rows` says.
-    template <int R, int C>
-    static void multiply(const Operand* operands, int count, int, float* c) {
+    // c[R * 16][C * 16] = the sum of the operands; whole tiles are computed, whatever `rows` says. The tiles' unit works beside the processor's others:
+    // `between` is called after every step to give those something to do.
+    template <int R, int C, class Between>
+    static void multiply(const Operand* operands, int count, int, float* c, const Between& between) {
         _tile_zero(0);
         if constexpr (C == 2) _tile_zero(1);
         if constexpr (R == 2) _tile_zero(2);
@@ -69,6 +70,7 @@ struct Amx {
                     _tile_dpbf16ps(2, 5, 6);
                     if constexpr (C == 2) _tile_dpbf16ps(3, 5, 7);
                 }
+                between();
             }
         }
         _tile_stored(0, c, C * 64);
@@ -106,8 +108,8 @@ struct Avx512 {
             for (int j = 0; j < C; j++) _mm512_storeu_ps(c + (first + r) * C * 16 + j * 16, sums[r][j]);
     }
 
-    template <int R, int C>
-    static void multiply(const Operand* operands, int count, int rows, float* c) {
+    template <int R, int C, class Between>
+    static void multiply(const Operand* operands, int count, int rows, float* c, const Between&) {
         int first = 0;
         for (; first + 8 <= rows; first += 8) some<8, C>(operands, count, first, c);
         for (; first + 4 <= rows; first += 4) some<4, C>(operands, count, first, c);
@@ -116,12 +118,17 @@ struct Avx512 {
 };
 
 // `rows` (1 to 32) rows and 16 * C columns; c has room for 32 rows of 16 * C.
+template <class Kernel, int C, class Between>
+inline void multiply(const Operand* operands, int count, int rows, float* c, const Between& between) {
+    if (rows > 16)
+        Kernel::template multiply<2, C>(operands, count, rows, c, between);
+    else
+        Kernel::template multiply<1, C>(operands, count, rows, c, between);
+}
+
 template <class Kernel, int C>
 inline void multiply(const Operand* operands, int count, int rows, float* c) {
-    if (rows > 16)
-        Kernel::template multiply<2, C>(operands, count, rows, c);
-    else
-        Kernel::template multiply<1, C>(operands, count, rows, c);
+    multiply<Kernel, C>(operands, count, rows, c, [] {});
 }
 
 }  // namespace bankassist

@@ -4,14 +4,17 @@
 // of the same product: y = [x | x A] [W ; B], where x A is zero in the rows that the adapter does not act on.
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <linux/futex.h>
 #include <omp.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <memory>
 
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma,amx-tile,amx-bf16")
@@ -25,16 +28,54 @@ constexpr int64_t kAhead = 64;  // tokens
 
 constexpr int64_t rounded(int64_t number) { return (number + 31) / 32 * 32; }
 
+// Where threads wait for each other, two hundred times a token. The others are microseconds away, so it spins: to be put to sleep and woken costs more
+// than what is waited for. Where they do not come soon, the processor is busy with somebody else's work, and it sleeps. (libgomp's barrier sleeps at once
+// where a process has more threads than processors, whatever GOMP_SPINCOUNT says, and torch's own pool is enough for that.)
+class Meeting {
+  public:
+    explicit Meeting(int64_t threads) : threads_(threads) {}
+
+    void wait() {
+        const int32_t round = round_.load(std::memory_order_relaxed);
+        if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
+            arrived_.store(0, std::memory_order_relaxed);
+            round_.store(round + 1);
+            if (asleep_.load()) futex(FUTEX_WAKE_PRIVATE, std::numeric_limits<int32_t>::max());
+            return;
+        }
+        for (int i = 0; i < kSpins; i++) {
+            if (round_.load(std::memory_order_acquire) != round) return;
+            _mm_pause();
+        }
+        asleep_.fetch_add(1);
+        while (round_.load() == round) futex(FUTEX_WAIT_PRIVATE, round);
+        asleep_.fetch_sub(1);
+    }
+
+  private:
+    static constexpr int kSpins = 1000;  // some hundredths of a millisecond
+
+    // std::atomic's own wait gives the processor away many times before it sleeps, which others who compute answer with a whole slice of time
+    void futex(int operation, int32_t value) { syscall(SYS_futex, &round_, operation, value, nullptr, nullptr, 0); }
+
+    const int64_t threads_;
+    alignas(64) std::atomic<int64_t> arrived_{0};
+    alignas(64) std::atomic<int32_t> round_{0};
+    std::atomic<int32_t> asleep_{0};
+    static_assert(sizeof(round_) == 4 && std::atomic<int32_t>::is_always_lock_free);
+};
+
 // What one thread computes. Few rows are shared out by columns, so that each weight is read once; many by rows, so that what a thread has written it
 // reads from its own cache.
 struct Part {
     bool by_rows;
     int64_t thread, threads, first, last;  // rows
+    Meeting* meeting;
 
-    static Part of(int64_t rows, int64_t thread, int64_t threads) {
+    static Part of(int64_t rows, int64_t thread, int64_t threads, Meeting* meeting) {
         const bool by_rows = rows >= kManyRows * threads;
         const int64_t blocks = (rows + kRows - 1) / kRows;
-        return {by_rows, thread, threads, by_rows ? blocks * thread / threads * kRows : 0, by_rows ? std::min(rows, blocks * (thread + 1) / threads * kRows) : rows};
+        return {by_rows, thread, threads, by_rows ? blocks * thread / threads * kRows : 0, by_rows ? std::min(rows, blocks * (thread + 1) / threads * kRows) : rows, meeting};
     }
 
     // The numbers from `from` up to `to` of `count` that are this thread's where columns are shared out.
@@ -43,10 +84,9 @@ struct Part {
         to = by_rows ? count : count * (thread + 1) / threads;
     }
 
+    // Where a thread reads next what the others have written, if columns are shared out.
     void wait() const {
-        if (!by_rows) {
-#pragma omp barrier
-        }
+        if (!by_rows) meeting->wait();
     }
 };
 
@@ -65,11 +105,11 @@ struct Room {
 
 // What a thread needs for itself.
 struct Own {
-    float* sums;     // [32][32]
+    float* sums;     // [2][32][32]
     bf16* normed;    // of all rows, where columns are shared out
-    float* scores;   // [tokens][16]
+    float* scores;   // [tokens][32]
     bf16* shares;    // softmaxes, packed
-    bf16* question;  // 16 queries, packed
+    bf16* question;  // 32 queries, packed
     bf16* keys;      // the last keys, padded
 };
 
@@ -92,7 +132,7 @@ int64_t arrange(const Model& model, const Step& step, char* base, Buffers& to) {
     to.x = room.take<float>(rows * model.hidden);
     to.qkv = room.take<float>(rows * layer.qkv.n);
     to.qkv_row = layer.qkv.n;
-    const bool by_rows = Part::of(step.rows, 0, step.threads).by_rows;
+    const bool by_rows = Part::of(step.rows, 0, step.threads, nullptr).by_rows;
     to.normed = room.take<bf16>(by_rows ? rows * model.hidden : 0);
     to.queries = room.take<bf16>(rows * queries);
     to.attended = room.take<bf16>(rows * queries);
@@ -114,11 +154,11 @@ int64_t arrange(const Model& model, const Step& step, char* base, Buffers& to) {
     }
     for (int64_t i = 0; i < step.threads; i++) {
         Own& own = to.own[i];
-        own.sums = room.take<float>(32 * 32);
+        own.sums = room.take<float>(2 * 32 * 32);
         own.normed = room.take<bf16>(by_rows ? 0 : rows * model.hidden);
-        own.scores = room.take<float>(most * 16);
-        own.shares = room.take<bf16>(most * 16);
-        own.question = room.take<bf16>(model.head_size * 16);
+        own.scores = room.take<float>(most * 32);
+        own.shares = room.take<bf16>(most * 32);
+        own.question = room.take<bf16>(model.head_size * 32);
         own.keys = room.take<bf16>(32 * model.head_size);
     }
     return room.used;
@@ -136,12 +176,28 @@ struct Fetch {
     }
 };
 
-// The rows of `a` times a matrix, and the insides of the adapters that change it. `store(row, rows, column, sums)` gets 32 columns of up to 32 rows.
+// Sums of 32 columns of up to 32 rows that are still to be put where they belong, a few rows at a time.
+struct Waiting {
+    const float* sums = nullptr;
+    int64_t row = 0, column = 0;
+    int next = 0, rows = 0;
+
+    template <class Store>
+    void some(int many, const Store& store) {
+        for (const int end = std::min(rows, next + many); next < end; next++) store(row + next, column, sums + next * 32);
+    }
+};
+
+// The rows of `a` times a matrix, and the insides of the adapters that change it. `store(row, column, sums)` gets 32 columns of a row; it runs while the
+// next 32 rows are multiplied.
 template <class Kernel, class Store>
 void product(const Matrix& matrix, const bf16* a, const Part& part, const Step& step, const Buffers& with, Own& own, int64_t pairs_of, const Store& store) {
     const int64_t steps = matrix.k / 32;
     int64_t from, to;
     part.share(matrix.n / 32, from, to);
+    const int pace = static_cast<int>((kRows + steps - 1) / steps);  // rows a step, so that none is left at the end
+    Waiting waiting;
+    float* sums = own.sums;
     for (int64_t pair = from; pair < to; pair++) {
         const bf16* panel = matrix.weights + 2 * pair * steps * kTile;
         const int64_t size = 2 * steps * kTile, many = part.last - part.first;
@@ -159,10 +215,13 @@ void product(const Matrix& matrix, const bf16* a, const Part& part, const Step& 
                     operands[count++] = Operand::of_tiles(with.inside[i], row, b, b + lora.rank / 32 * kTile, lora.rank / 32);
                 }
             const int here = static_cast<int>(std::min(kRows, part.last - row));
-            multiply<Kernel, 2>(operands, count, here, own.sums);
-            store(row, here, pair * 32, own.sums);
+            multiply<Kernel, 2>(operands, count, here, sums, [&] { waiting.some(pace, store); });
+            waiting.some(kRows, store);
+            waiting = {sums, row, pair * 32, 0, here};
+            sums = sums == own.sums ? own.sums + 32 * 32 : own.sums;
         }
     }
+    waiting.some(kRows, store);
     part.wait();
 }
 
@@ -266,30 +325,29 @@ void turn_values(const Model& model, const Span& span, const bf16* memory, int64
     }
 }
 
-// Sixteen (query, head) pairs that read the same keys and values. Scores stand as [token][pair], so that each lane is one softmax.
-template <class Kernel>
+// Sixteen (query, head) pairs that read the same keys and values, or twice as many (C is 2). Scores stand as [token][pair], so that each lane is one softmax.
+template <class Kernel, int C>
 void attend(const Model& model, const Span& span, const bf16* memory, int64_t head, int64_t first, const bf16* values, const Buffers& with, Own& own) {
     const int64_t size = model.head_size, each = model.heads / model.kv_heads, width = 2 * model.kv_heads * size;
-    const int64_t pairs = std::min<int64_t>(16, span.count * each - first), all = span.start + span.count;
+    const int64_t pairs = std::min<int64_t>(16 * C, span.count * each - first), all = span.start + span.count;
     const auto query = [&](int64_t pair) { return (first + pair) / each; };
     const auto column = [&](int64_t pair) { return (head * each + (first + pair) % each) * size; };
 
-    std::memset(own.question, 0, size * 32);
-    alignas(64) int32_t ends[16];  // the last token that a pair sees
-    for (int64_t pair = 0; pair < 16; pair++) ends[pair] = static_cast<int32_t>(span.start + query(std::min(pair, pairs - 1)));
+    std::memset(own.question, 0, size * 32 * C);
+    alignas(64) int32_t ends[16 * C];  // the last token that a pair sees
+    for (int64_t pair = 0; pair < 16 * C; pair++) ends[pair] = static_cast<int32_t>(span.start + query(std::min(pair, pairs - 1)));
     for (int64_t pair = 0; pair < pairs; pair++) {
         const bf16* from = with.queries + (span.first + query(pair)) * model.heads * size + column(pair);
-        for (int64_t k = 0; k < size; k += 2) std::memcpy(own.question + k * 16 + pair * 2, from + k, 4);
+        bf16* to = own.question + pair / 16 * size * 16 + pair % 16 * 2;
+        for (int64_t k = 0; k < size; k += 2) std::memcpy(to + k * 16, from + k, 4);
     }
-    const int64_t tokens = ends[15] + 1, seen_by_all = ends[0] + 1;
+    const int64_t tokens = ends[16 * C - 1] + 1, seen_by_all = ends[0] + 1;
     const bf16* keys = memory + span.place * width + head * size;
-    const __m512 low = _mm512_set1_ps(-std::numeric_limits<float>::infinity());
-    const __m512i last = _mm512_load_si512(ends);
-    const auto seen = [&](int64_t token) { return _mm512_cmple_epi32_mask(_mm512_set1_epi32(static_cast<int32_t>(token)), last); };
-    __m512 largest = low;
+    const auto last = [&](int c) { return _mm512_load_si512(ends + 16 * c); };
+    const auto seen = [&](int64_t token, int c) { return _mm512_cmple_epi32_mask(_mm512_set1_epi32(static_cast<int32_t>(token)), last(c)); };
     for (int64_t token = 0; token < tokens; token += 32) {
         fetch(keys + (token + kAhead) * width, width, token + kAhead, tokens, 32, size);
-        Operand operand = Operand::of_rows(keys + token * width, width, own.question, size / 32);
+        Operand operand = Operand::of_rows(keys + token * width, width, own.question, own.question + size * 16, size / 32);
         if (token + 32 > all) {  // not beyond the sequence's own tokens
             for (int64_t r = 0; r < 32; r++) {
                 if (token + r < all)
@@ -297,35 +355,39 @@ void attend(const Model& model, const Span& span, const bf16* memory, int64_t he
                 else
                     std::memset(own.keys + r * size, 0, size * 2);
             }
-            operand = Operand::of_rows(own.keys, size, own.question, size / 32);
+            operand = Operand::of_rows(own.keys, size, own.question, own.question + size * 16, size / 32);
         }
-        multiply<Kernel, 1>(&operand, 1, 32, own.scores + token * 16);
+        multiply<Kernel, C>(&operand, 1, 32, own.scores + token * 16 * C);
     }
-    const auto score = [&](int64_t token) { return _mm512_loadu_ps(own.scores + token * 16); };
-    for (int64_t token = 0; token < tokens; token++)
-        largest = _mm512_max_ps(largest, token < seen_by_all ? score(token) : _mm512_mask_blend_ps(seen(token), low, score(token)));
-    const __m512 scale = _mm512_set1_ps(static_cast<float>(model.scale) * kLog2E), shift = _mm512_mul_ps(largest, scale);
-    __m512 total = _mm512_setzero_ps();
-    const auto share = [&](int64_t token) { return power_of_two(_mm512_fmsub_ps(score(token), scale, shift)); };
-    for (int64_t token = 0; token < tokens; token += 32)
-        for (int64_t r = token; r < token + 32; r += 2) {
-            __m512 one = share(r), two = share(r + 1);
-            if (token + 32 > seen_by_all) one = _mm512_maskz_mov_ps(seen(r), one), two = _mm512_maskz_mov_ps(seen(r + 1), two);
-            total = _mm512_add_ps(total, _mm512_add_ps(one, two));
-            narrow_pairs(own.shares + r * 16, one, two);
-        }
-    alignas(64) float factors[16];
-    _mm512_store_ps(factors, _mm512_div_ps(_mm512_set1_ps(1.0f), total));
+    const __m512 low = _mm512_set1_ps(-std::numeric_limits<float>::infinity()), scale = _mm512_set1_ps(static_cast<float>(model.scale) * kLog2E);
+    alignas(64) float factors[16 * C];
     const int64_t row = rounded(all), steps = (tokens + 31) / 32;
+    for (int c = 0; c < C; c++) {
+        const auto score = [&](int64_t token) { return _mm512_loadu_ps(own.scores + (token * C + c) * 16); };
+        __m512 largest = low, total = _mm512_setzero_ps();
+        for (int64_t token = 0; token < tokens; token++)
+            largest = _mm512_max_ps(largest, token < seen_by_all ? score(token) : _mm512_mask_blend_ps(seen(token, c), low, score(token)));
+        const __m512 shift = _mm512_mul_ps(largest, scale);
+        const auto share = [&](int64_t token) { return power_of_two(_mm512_fmsub_ps(score(token), scale, shift)); };
+        bf16* to = own.shares + c * steps * kTile;
+        for (int64_t token = 0; token < tokens; token += 32)
+            for (int64_t r = token; r < token + 32; r += 2) {
+                __m512 one = share(r), two = share(r + 1);
+                if (token + 32 > seen_by_all) one = _mm512_maskz_mov_ps(seen(r, c), one), two = _mm512_maskz_mov_ps(seen(r + 1, c), two);
+                total = _mm512_add_ps(total, _mm512_add_ps(one, two));
+                narrow_pairs(to + r * 16, one, two);
+            }
+        _mm512_store_ps(factors + 16 * c, _mm512_div_ps(_mm512_set1_ps(1.0f), total));
+    }
     for (int64_t i = 0; i < size; i += 32) {
-        const Operand operand = Operand::of_rows(values + i * row, row, own.shares, steps);
-        multiply<Kernel, 1>(&operand, 1, 32, own.sums);
+        const Operand operand = Operand::of_rows(values + i * row, row, own.shares, own.shares + steps * kTile, steps);
+        multiply<Kernel, C>(&operand, 1, 32, own.sums);
         for (int64_t pair = 0; pair < pairs; pair++) {
-            const __m512i every = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32(16));
+            const __m512i every = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi32(16 * C));
             const __m512 factor = _mm512_set1_ps(factors[pair]);
             bf16* to = with.attended + tiled(span.first + query(pair), column(pair) + i, model.heads * size);
             narrow(to, _mm512_mul_ps(_mm512_i32gather_ps(every, own.sums + pair, 4), factor));
-            narrow(to + 16, _mm512_mul_ps(_mm512_i32gather_ps(every, own.sums + 256 + pair, 4), factor));
+            narrow(to + 16, _mm512_mul_ps(_mm512_i32gather_ps(every, own.sums + 256 * C + pair, 4), factor));
         }
     }
 }
@@ -334,58 +396,62 @@ struct Task {
     int64_t span, head, first;
 };
 
+// How many of some tasks are taken: each thread takes the next one when it is done with its last.
+using Taken = std::atomic<int64_t>;
+
 template <class Kernel>
-void attention(const Model& model, const Part& part, const Step& step, const Buffers& with, bf16* memory, Own& own, const Task* tasks, int64_t task_count) {
+void attention(const Model& model, const Part& part, const Step& step, const Buffers& with, bf16* memory, Own& own, const Task* tasks, int64_t task_count, Taken* taken) {
     const int64_t each = model.heads / model.kv_heads;
     const auto values = [&](int64_t span, int64_t head) { return with.values[span] + head * model.head_size * longest(step.spans[span]); };
     if (part.by_rows) {
         for (int64_t head = 0; head < model.kv_heads; head++) place(model, step, part.first, part.last, head, with, memory);
-#pragma omp barrier
+        part.meeting->wait();
     }
-#pragma omp for schedule(dynamic) collapse(2)
-    for (int64_t i = 0; i < step.span_count; i++)
-        for (int64_t head = 0; head < model.kv_heads; head++) {
-            const Span& span = step.spans[i];
-            if (!part.by_rows) place(model, step, span.first, span.first + span.count, head, with, memory);
-            turn_values(model, span, memory, head, values(i, head));
-            if (span.count * each <= 16) attend<Kernel>(model, span, memory, head, 0, values(i, head), with, own);
-        }
+    for (int64_t next; (next = taken[0]++) < step.span_count * model.kv_heads;) {
+        const int64_t i = next / model.kv_heads, head = next % model.kv_heads;
+        const Span& span = step.spans[i];
+        if (!part.by_rows) place(model, step, span.first, span.first + span.count, head, with, memory);
+        turn_values(model, span, memory, head, values(i, head));
+        if (span.count * each <= 16) attend<Kernel, 1>(model, span, memory, head, 0, values(i, head), with, own);
+    }
+    part.meeting->wait();
     if (!task_count) return;
-#pragma omp for schedule(dynamic)
-    for (int64_t i = 0; i < task_count; i++) {
-        const Task& task = tasks[i];
-        attend<Kernel>(model, step.spans[task.span], memory, task.head, task.first, values(task.span, task.head), with, own);
+    for (int64_t next; (next = taken[1]++) < task_count;) {
+        const Task& task = tasks[next];
+        attend<Kernel, 2>(model, step.spans[task.span], memory, task.head, task.first, values(task.span, task.head), with, own);
     }
+    part.meeting->wait();
 }
 
+// Returns how many threads there were: with others than were asked for, nothing is computed.
 template <class Kernel>
-void run(const Model& model, const Step& step, Buffers& with) {
+int64_t run(const Model& model, const Step& step, Buffers& with) {
     const int64_t rows = step.rows, hidden = model.hidden, each = model.heads / model.kv_heads;
     const int64_t width = 2 * model.kv_heads * model.head_size;
     std::memset(with.acts, 0, rounded(rows) / kRows * std::max<int64_t>(step.adapter_count, 1));
     for (int64_t row = 0; row < rows; row++)
         if (step.owners[row] >= 0) with.acts[row / kRows * step.adapter_count + step.owners[row]] = 1;
     int64_t task_count = 0;
-    const auto shared = [&](const Span& span) { return span.count * each > 16 ? (span.count * each + 15) / 16 : 0; };
+    const auto shared = [&](const Span& span) { return span.count * each > 16 ? (span.count * each + 31) / 32 : 0; };
     for (int64_t i = 0; i < step.span_count; i++) task_count += shared(step.spans[i]) * model.kv_heads;
-    Task* tasks = new Task[task_count];
+    const std::unique_ptr<Task[]> tasks(new Task[task_count]);
     task_count = 0;
     for (int64_t i = 0; i < step.span_count; i++)
         for (int64_t head = 0; head < model.kv_heads; head++)
-            for (int64_t block = shared(step.spans[i]) - 1; block >= 0; block--) tasks[task_count++] = {i, head, block * 16};  // the longest first
+            for (int64_t block = shared(step.spans[i]) - 1; block >= 0; block--) tasks[task_count++] = {i, head, block * 32};  // the longest first
 
-#pragma omp parallel num_threads(static_cast<int>(step.threads))
-    {
+    const std::unique_ptr<Taken[]> taken(new Taken[2 * model.layer_count]());
+    Meeting meeting(step.threads);
+    const auto work = [&](int64_t thread) {
         Kernel::begin();
-        const Part part = Part::of(rows, omp_get_thread_num(), step.threads);
+        const Part part = Part::of(rows, thread, step.threads, &meeting);
         Own& own = with.own[part.thread];
         const auto add = [&](const Matrix& matrix) {
-            return [&](int64_t row, int here, int64_t column, const float* sums) {
-                for (int r = 0; r < here; r++)
-                    for (int j = 0; j < 32; j += 16) {
-                        float* to = with.x + (row + r) * hidden + column + j;
-                        _mm512_storeu_ps(to, _mm512_add_ps(_mm512_loadu_ps(to), biased(matrix, column + j, _mm512_loadu_ps(sums + r * 32 + j))));
-                    }
+            return [&](int64_t row, int64_t column, const float* sums) {
+                for (int j = 0; j < 32; j += 16) {
+                    float* to = with.x + row * hidden + column + j;
+                    _mm512_storeu_ps(to, _mm512_add_ps(_mm512_loadu_ps(to), biased(matrix, column + j, _mm512_loadu_ps(sums + j))));
+                }
             };
         };
         if (part.by_rows || part.thread == 0)
@@ -398,41 +464,41 @@ void run(const Model& model, const Step& step, Buffers& with) {
 
             const bf16* normed = normalise_all(layer.attention_norm, model, part, with, own);
             insides<Kernel>(normed, hidden, part, step, with, own, number * 4);
-            product<Kernel>(layer.qkv, normed, part, step, with, own, number * 4, [&](int64_t row, int here, int64_t column, const float* sums) {
-                for (int r = 0; r < here; r++)
-                    for (int j = 0; j < 32; j += 16)
-                        _mm512_storeu_ps(with.qkv + (row + r) * with.qkv_row + column + j, biased(layer.qkv, column + j, _mm512_loadu_ps(sums + r * 32 + j)));
+            product<Kernel>(layer.qkv, normed, part, step, with, own, number * 4, [&](int64_t row, int64_t column, const float* sums) {
+                for (int j = 0; j < 32; j += 16)
+                    _mm512_storeu_ps(with.qkv + row * with.qkv_row + column + j, biased(layer.qkv, column + j, _mm512_loadu_ps(sums + j)));
             });
-            attention<Kernel>(model, part, step, with, step.memory + number * step.layer_places * width, own, tasks, task_count);
+            attention<Kernel>(model, part, step, with, step.memory + number * step.layer_places * width, own, tasks.get(), task_count, &taken[2 * number]);
             insides<Kernel>(with.attended, layer.out.k, part, step, with, own, number * 4 + 1);
             product<Kernel>(layer.out, with.attended, part, step, with, own, number * 4 + 1, add(layer.out));
 
             normed = normalise_all(layer.mlp_norm, model, part, with, own);
             insides<Kernel>(normed, hidden, part, step, with, own, number * 4 + 2);
-            product<Kernel>(layer.gate_up, normed, part, step, with, own, number * 4 + 2, [&](int64_t row, int here, int64_t column, const float* sums) {
-                for (int r = 0; r < here; r++) {
-                    const __m512 gate = biased(layer.gate_up, column, _mm512_loadu_ps(sums + r * 32));
-                    const __m512 up = biased(layer.gate_up, column + 16, _mm512_loadu_ps(sums + r * 32 + 16));
-                    narrow(with.inner + tiled(row + r, column / 2, model.inner), _mm512_mul_ps(silu(gate), up));
-                }
+            product<Kernel>(layer.gate_up, normed, part, step, with, own, number * 4 + 2, [&](int64_t row, int64_t column, const float* sums) {
+                const __m512 gate = biased(layer.gate_up, column, _mm512_loadu_ps(sums)), up = biased(layer.gate_up, column + 16, _mm512_loadu_ps(sums + 16));
+                narrow(with.inner + tiled(row, column / 2, model.inner), _mm512_mul_ps(silu(gate), up));
             });
             insides<Kernel>(with.inner, model.inner, part, step, with, own, number * 4 + 3);
             product<Kernel>(layer.down, with.inner, part, step, with, own, number * 4 + 3, add(layer.down));
         }
-        if (part.by_rows) {
-#pragma omp barrier
-        }
-#pragma omp for schedule(static)
-        for (int64_t i = 0; i < step.wanted_count; i++)
+        if (part.by_rows) meeting.wait();
+        for (int64_t i = part.thread; i < step.wanted_count; i += part.threads)
             normalise(with.x + step.wanted[i] * hidden, model.norm, hidden, model.epsilon, with.last, i);
-        const Part columns{false, part.thread, part.threads, 0, step.wanted_count};
-        product<Kernel>(model.head, with.last, columns, step, with, own, -1, [&](int64_t row, int here, int64_t column, const float* sums) {
-            for (int r = 0; r < here; r++)
-                for (int j = 0; j < 32; j += 16) _mm512_storeu_ps(step.logits + (row + r) * model.head.n + column + j, _mm512_loadu_ps(sums + r * 32 + j));
+        meeting.wait();
+        const Part columns{false, part.thread, part.threads, 0, step.wanted_count, &meeting};
+        product<Kernel>(model.head, with.last, columns, step, with, own, -1, [&](int64_t row, int64_t column, const float* sums) {
+            for (int j = 0; j < 32; j += 16) _mm512_storeu_ps(step.logits + row * model.head.n + column + j, _mm512_loadu_ps(sums + j));
         });
         Kernel::end();
+    };
+
+    int64_t threads = 0;
+#pragma omp parallel num_threads(static_cast<int>(step.threads))
+    {
+        if (omp_get_thread_num() == 0) threads = omp_get_num_threads();
+        if (omp_get_num_threads() == step.threads) work(omp_get_thread_num());
     }
-    delete[] tasks;
+    return threads;
 }
 
 }  // namespace bankassist
@@ -479,12 +545,14 @@ PyObject* py_run(PyObject*, PyObject* args) {
         PyErr_SetString(PyExc_ValueError, "too little room for the step");
         return nullptr;
     }
+    int64_t threads;
     Py_BEGIN_ALLOW_THREADS;
-    if (step.tiles)
-        run<Amx>(model, step, with);
-    else
-        run<Avx512>(model, step, with);
+    threads = step.tiles ? run<Amx>(model, step, with) : run<Avx512>(model, step, with);
     Py_END_ALLOW_THREADS;
+    if (threads != step.threads) {
+        PyErr_Format(PyExc_RuntimeError, "OpenMP gives %lld threads instead of %lld; is OMP_THREAD_LIMIT set?", threads, step.threads);
+        return nullptr;
+    }
     Py_RETURN_NONE;
 }
 

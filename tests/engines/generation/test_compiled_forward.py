@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -170,6 +173,39 @@ def test_a_row_is_the_same_to_the_bit_whatever_is_beside_it(shape: str, tiles: b
                 seen[number].append(logits)
         for number in range(4):
             assert torch.equal(torch.cat(seen[number]), alone[number])
+
+
+def test_a_row_is_the_same_to_the_bit_with_any_number_of_threads(tiles: bool) -> None:
+    """More of them than there are processors, too: then they sleep while they wait for each other."""
+    decoder, text = compiled(make("llama"), tiles=tiles), tokens(200)
+    usual = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2, 5):
+            torch.set_num_threads(threads)
+            (prompt,) = decoder.step([Span(0, 0, text, logits=len(text))])
+            steps = [decoder.step([Span(0, len(text) + number, [token], logits=1)])[0] for number, token in enumerate(tokens(50, 1))]
+            found.append(torch.cat([prompt, *steps]))
+    finally:
+        torch.set_num_threads(usual)
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+
+
+def test_fewer_threads_than_were_asked_for_are_an_error() -> None:
+    """A step that was shared out to threads that do not exist would miss their part."""
+    script = """
+import torch
+from tests.engines.generation.test_compiled_forward import Span, compiled, make, tokens
+torch.set_num_threads(2)
+try:
+    compiled(make("llama"), tiles=False).step([Span(0, 0, tokens(3), logits=1)])
+except RuntimeError as error:
+    print(error)
+"""
+    limited = {**os.environ, "OMP_THREAD_LIMIT": "1"}
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=limited, check=True)
+    assert ended.stdout == "OpenMP gives 1 threads instead of 2; is OMP_THREAD_LIMIT set?\n"
 
 
 def test_answers_are_the_same_in_any_crowd(tmp_path: Path) -> None:
