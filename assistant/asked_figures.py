@@ -73,9 +73,9 @@ _ALL_OF = re.compile(
     rf"|\b(?:minimum|lowest|smallest|least|min)\s(?:[\w-]+\s){{0,3}}?(?:and|to)\s(?:the\s|its\s)?(?:maximum|highest|largest|greatest|max|most)\b"
     rf"|\b(?:maximum|highest|largest|greatest|max|most)\s(?:[\w-]+\s){{0,3}}?and\s(?:the\s|its\s)?(?:minimum|lowest|smallest|least|min)\b"
     rf"|\bfrom (?:when|what|which)\b.{{0,40}}\b(?:to|until|till) (?:when|what|which)\b|\band\s(?:(?:by|until|from|since)\s)?(?:when|where|why)\s?(?:\?|$)"
-    rf"|:\s(?P<by>by|for|from|with|on|at)\s[^,?:]{{2,60}},?\sand\s(?P=by)\s"
+    rf"|\b(?:{_NOUN})\sof\s[^,?]{{3,60}}\sand\sof\s|:\s(?P<by>by|for|from|with|on|at)\s[^,?:]{{2,60}},?\sand\s(?P=by)\s"
     rf"|\b(?:which|who)\s(?!(?:\w+\s)?(?:{_NOUN}|years?|fy|quarters?|months?|days?|dates?|weeks?|values?|figures?|numbers?|percentages?)\b)(?:\w+\s)?(?:of\s(?:\w+\s){{1,3}})?(?:is|are|costs?|pays?|charges?|has|gets?)\s(?:the\s|a\s)?{_COMPARATIVE}\b(?!\sthan\s[^?]*\d)"
-    rf"|\b(?:is|are|does|do)\s[^?]{{3,90}}\sor\s[^?]{{3,90}}\s{_COMPARATIVE}\s?\?|\b{_COMPARATIVE}[,:]\s[^?,]{{2,60}}\sor\s",
+    rf"|\b(?:is|are|does|do)\s[^?]{{3,90}}\sor\s[^?]{{3,90}}\s{_COMPARATIVE}\s?\?|\bis it\s(?:\w+\s)?{_COMPARATIVE}\s[^?]{{3,90}}\sor\s|\b{_COMPARATIVE}[,:]\s[^?,]{{2,60}}\sor\s",
     re.IGNORECASE,
 )
 
@@ -122,12 +122,12 @@ _SUM = re.compile(
 _SUM_ASKED = re.compile(r"\b(?:what|how much|which (?:sum|amount|total))\b|\b(?:together|total|sum|altogether|charges?|fees?|costs?)\s?\?", re.IGNORECASE)
 _SUM_ALONE = re.compile(r"^\W*(?:the\s)?(?:sum|total)\W*$", re.IGNORECASE)
 _HAN_SUM = re.compile(
-    r"[一总统拢]共|共计|合计|总计|加(?:在)?一起|加起来|全部加|总费用|共(?:要|需|收|交|付)|(?:费|租金|押金|利息)(?:连同?|加上?|带)[^，。？?]{0,8}(?:费|租金|押金|利息)"
+    r"[一总统拢]共|共计|合计|总计|加(?:在)?一起|加起来|全部加|总费用|[张份本笔次个件把页]\S{1,8}加上?[一二两三四五六七八九十\d]+[张份本笔次个件把页]|共(?:要|需|收|交|付)|(?:费|租金|押金|利息)(?:连同?|加上?|带)[^，。？?]{0,8}(?:费|租金|押金|利息)"
 )
 _DIFFERENCE = re.compile(
     rf"\bhow (?:much|many)\s(?:\w+\s)?(?:a\s\w+\s)?{_COMPARATIVE}\b[^?]{{0,120}}\b(?:than|compared)\b|\bby how (?:much|many)\b[^?]{{0,80}}\b{_COMPARATIVE}\b"
     r"|\bhow (?:much|many)\b[^?]{0,80}\b(?:cheaper|dearer|costlier|pricier|more expensive|less expensive)\b[^?]{0,120}\bthan\b|\bhow (?:much|many)\s(?:[\w-]+\s){0,4}do I save\b"
-    r"|\bdifference\b[^?]{0,20}\bbetween\b|\bdifference in (?:fees?|prices?|costs?|rates?|interest)\b|\bhow far apart\b|\bprice gap\b"
+    r"|\b(?:difference|gap)\b[^?]{0,20}\bbetween\b|\bdifference in (?:fees?|prices?|costs?|rates?|interest)\b|\bhow far apart\b|\bprice gap\b"
     r"|比[^，。？?]{1,24}?(?:贵|便宜|高|低|多|少|长|短|大|小|省)(?:出|了|收)?(?:多少|几)|(?<!最)(?:贵|便宜|高|低|省)(?:出|了)多少(?:钱|元)?(?=[^，。？?]{0,3}$|[，。？?])"
     r"|相差(?:多少|几)|差(?:了)?(?:多少|几)|差[额价距](?:是|有|为)?多少|(?:能|可以?)?省(?:下|了)?多少",
     re.IGNORECASE,
@@ -138,8 +138,8 @@ _YEAR = re.compile(
 )
 #: what a price is asked for one of
 _OF_ONE = re.compile(
-    r"\beach\b|\bapiece\b|\ba piece\b|\bper\s(?!year|month|annum|quarter|week)\w|\b(?:every|single|fifth|third|fourth|sixth|next|another)\b"
-    r"|\b(?:does|is|for|of|cost|costs)\s(?:a|an|one)\s(?!year|month|week|quarter)\w|单[价张份笔次]|每一?(?:[张份笔次页件本位人封套把枚盒名条台间户趟回]|个(?!月|季|星期))|一[张份笔次个页件本位封套把](?=[^，。？?]{0,4}多少)|第[一二三四五六七八九十\d]",
+    r"\beach\b(?!\s(?:day|week|month|quarter|year))|\bapiece\b|\ba piece\b|\bper\s(?!year|month|annum|quarter|week)\w|\b(?:every(?!\s(?:day|week|month|quarter|year))|single|fifth|third|fourth|sixth|next|another)\b"
+    r"|\b(?:does|did|is|will|would|for|of|cost|costs)\s(?:a|an|one)\s(?!year|month|week|quarter|dozen|couple)\w|单[价张份笔次]|每一?(?:[张份笔次页件本位人封套把枚盒名条台间户趟回]|个(?!月|季|星期))|一[张份笔次个页件本位封套把](?=[^，。？?]{0,4}多少)|第[一二三四五六七八九十\d]",
     re.IGNORECASE,
 )
 _BOUND_BEFORE = re.compile(

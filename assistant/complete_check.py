@@ -1,10 +1,10 @@
 """Does an answer give all that the question asks for?
 
-"What do three copies cost in total?" is not answered by the price of one, "the fee and the minimum?" not by the fee alone. What a question asks for is :mod:`assistant.asked_figures`'
-to say; here an answer that is one figure and no more fails where that is not enough. A figure that the cited passage states as a total, for that number of things, for a year or as a
-difference, is what a document computed already, and passes. The whole answer is judged: what its first sentence lacks the second may say.
+"What do three copies cost in total?" is not answered by the price of one, "the fee and the minimum?" not by the fee alone. :mod:`assistant.asked_figures` says what a question asks for; here an
+answer that is one figure and no more fails where that is not enough, and so does a sentence that passes one off as what is asked for ("three copies cost SGD 7"). A figure that the cited passage
+states as a total, for that number of things, for a year or as a difference is what a document computed already, and passes. The whole answer is judged: what its first sentence lacks the second may say.
 
-It says nothing of an answer in more words than a figure, of one with two figures, and of whether two figures are the right ones.
+It says nothing of a sentence that gives half of what was asked and claims no more ("a copy costs SGD 7"), of an answer with two figures, and of whether two figures are the right ones.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ _STATED = {
     ),
     Asks.YEAR: re.compile(r"\b(?:year|years|yearly|annual|annually|annum|twelve months|12 months)\b|年", re.IGNORECASE),
 }
+#: words of an answer that says itself that its figure is for one
+_OF_ONE = re.compile(r"\b(?:each|per|apiece|every|one|a piece)\b|每|单价|一[张份笔次页本]", re.IGNORECASE)
 _COMPUTED = (Asks.SUM, Asks.PRODUCT, Asks.DIFFERENCE, Asks.YEAR, Asks.PART)
+#: words with which a document says that one figure is that of several things
 _SEVERAL_STATED = re.compile(r"\b(?:both|each|either|all|equally|same|alike)\b|均|都|各|同样|相同|一样", re.IGNORECASE)
 
 
@@ -56,9 +59,9 @@ def checked(answer: Sequence[Sentence], passages: Sequence[Passage], question: s
 def check(text: str, cited: Sequence[Passage], question: str) -> Check:
     """Passes an answer that is more than one bare figure; one figure where the question asks for no more, or the passage states it as what is asked for."""
     asked = asks(question)
-    figures = [one for one in bare_figures(text) if not one.unit.startswith(EVERY)]
+    figures = _claimed(text, question, asked) or [one for one in bare_figures(text) if not one.unit.startswith(EVERY)]
     if asked is Asks.ONE or len(figures) != 1:
-        return Check(NAME, True, "the question asks for one figure at most" if asked is Asks.ONE else "more than one figure")
+        return Check(NAME, True, "the question asks for one figure at most" if asked is Asks.ONE else "more than one figure alone")
     if _is_enough(text, figures[0], cited, question, asked):
         return Check(NAME, True, f"the question asks for {asked}, which the figure may be")
     of = "of a passage " if asked in _COMPUTED else ""
@@ -79,6 +82,16 @@ def _is_enough(text: str, figure: Quantity, cited: Sequence[Passage], question: 
     if asked is Asks.YEAR and len(quantities(text)) > 1:
         return True  # "SGD 5 a month" says itself that it is for no year
     return any(_STATED[asked].search(line) for line in places)
+
+
+def _claimed(text: str, question: str, asked: Asks) -> list[Quantity]:
+    """The amounts of a sentence that says that they are what a computation comes to."""
+    if asked is Asks.PRODUCT:
+        count = count_of(question)
+        claims = count is not None and _counts(text, count) and not _OF_ONE.search(text)
+    else:
+        claims = asked in _STATED and _STATED[asked].search(text) is not None
+    return [one for one in quantities(text) if kind(one) is Kind.AMOUNT] if claims else []
 
 
 def _counts(line: str, count: Decimal) -> bool:

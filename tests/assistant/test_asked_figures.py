@@ -7,6 +7,8 @@ import pytest
 from assistant.asked_figures import Asks, asks, count_of, stated_amount
 
 _SEVERAL = """
+What is the price of a card and of its replacement?
+Is it dearer to send money online or at the branch?
 What is the annual fee and what is the minimum payment?
 What is the annual fee, and how long is the card valid?
 How much does a transfer abroad cost and how long does it take?
@@ -51,6 +53,7 @@ What is the fee for the card and the limit for cash?
 什么时候扣费，扣多少？
 """
 _SUM = """
+三张证明加一本存折收多少钱？
 What do three such transfers cost in total?
 What is the total cost of the loan?
 What do I pay altogether for the transfer and the express surcharge?
@@ -73,6 +76,7 @@ How much is the fee plus the surcharge?
 """
 _PRODUCT = """
 What do three such transfers cost?
+I send four payments abroad each month. What does that cost me?
 How much are five copies?
 I want to order 4 replacement cards. What do I have to pay?
 We bring two guests. What will you charge?
@@ -88,6 +92,7 @@ If I withdraw cash 7 times abroad, what do I pay?
 开两份证明，收多少？
 """
 _DIFFERENCE = """
+How big is the gap between the online and the branch fee?
 How much more does the Gold Card cost than the Silver Card?
 How much cheaper is the online transfer than at the counter?
 How many euros a year dearer is A than B?
@@ -165,6 +170,9 @@ What are the terms and conditions?
 Which clause says what the fee is?
 What was the fee on 1 March 2024?
 Which rate is lower?
+My card was stolen twice. What will a new one cost?
+How long do you keep my data after I leave?
+Is there a fee for paying in coins, and how high is it?
 In which year was the fee higher?
 Which year has the higher fee?
 How much more can I borrow?
@@ -172,6 +180,8 @@ How much higher may the limit be?
 What is the interest rate of loan number 5?
 What is the fee of 3 accounts or more?
 哪个利率更低？
+换了地址多久之内要通知银行？
+我和妻子一起开户要交多少钱？
 年费是多少？
 这张卡收费吗，收多少？
 我名下所有存款加起来最高可以有多少？

@@ -40,6 +40,14 @@ CARDS = passage("卡种: 金卡 | 年费: 300元\n卡种: 银卡 | 年费: 120�
         ("What does the account cost for a whole year?", "SGD 4.00", ACCOUNT, "the cost of a whole year"),
         ("What is the arrangement fee on a loan of SGD 30,000?", "1.50% of the loan amount", LOAN, "a part of an amount"),
         ("金卡比银卡贵多少？", "300元", CARDS, "a difference"),
+        ("What do three certified copies cost?", "For three certified copies you have to pay SGD 7.00.", COPIES, "the price of several things"),
+        (
+            "What do the transfer and the express surcharge cost in total?",
+            "A transfer abroad with express service costs SGD 12.50 in total.",
+            TRANSFERS,
+            "a sum",
+        ),
+        ("金卡和银卡的年费一共多少？", "这两种银行卡每年的年费合计为300元。", CARDS, "a sum"),
         ("金卡和银卡的年费一共多少？", "300元", CARDS, "a sum"),
     ],
 )
@@ -80,6 +88,13 @@ def test_one_of_several_figures_fails(question: str, text: str, cited: Passage) 
         pytest.param("金卡和银卡的补卡费分别是多少？", "20元", CARDS, id="one figure for both"),
         pytest.param("What is the arrangement fee on a loan of SGD 30,000?", "SGD 450", LOAN, id="an amount"),
         pytest.param("What do three copies cost?", "SGD 7.00 for each copy; ordered together they are cheaper", COPIES, id="more than a figure"),
+        pytest.param("What do three copies cost?", "For three certified copies you have to pay SGD 7.00 each.", COPIES, id="says itself that it is for one"),
+        pytest.param(
+            "What does an express transfer abroad cost in total?",
+            "A transfer abroad with express service costs SGD 20.50 in total.",
+            TRANSFERS,
+            id="a total in a sentence",
+        ),
         pytest.param("What are the fees of A and B respectively?", "SGD 12.50 and SGD 8.00", TRANSFERS, id="two figures"),
         pytest.param("What is a transfer's fee, and how long does it take?", "immediately", TRANSFERS, id="no figure"),
         pytest.param("How many days in total do three transfers cost me?", "3 days", TRANSFERS, id="sums of periods are not judged"),
