@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adapters.tasks import Task
+from assistant import complete_check
 from assistant.asked import source_text
 from assistant.audit import AuditTrail
 from assistant.ground import Checker, SentenceChecker, citations, numbers_check, says_not_found
@@ -270,6 +271,8 @@ class Assistant:
         rates = task is not None and task.output == "rating"
         checker: SentenceChecker = RatingChecker(passages, request.query.text) if rates else Checker(passages, request.query.text)
         drops = task is None or task.grounding.policy == "drop"
+        # what the first sentence lacks the next may say, so none leaves before all are there
+        waits = bool(passages) and not rates and complete_check.asks_for_more(request.query.text)
         checked: list[Sentence] = []
         options = self._options(request)
         if task is not None and task.grounding.sources_only and passages:
@@ -281,12 +284,16 @@ class Assistant:
             if says_not_found(text) or (isinstance(checker, RatingChecker) and checker.echoes(text)):
                 continue
             checked.append(checker.check(text) if passages or (rates and self.observes) else Sentence(text, (), ()))
-            if drops and passages and checked[-1].passed and self._readable(request, checked[-1:], passages):
-                yield checked[-1]
+            if drops and passages and not waits:
+                yield from self._leaving(request, checked[-1:], passages)
         assert draft is not None
         if draft.finish_reason == "deadline":  # what was not written may have been the exception to what was
             raise TooLate("the answer was not complete when its time was over; allow more time, or ask for a shorter one")
         clock.mark("generate", moment)
+        if waits:
+            checked = complete_check.checked(checked, passages, request.query.text)
+            if drops:
+                yield from self._leaving(request, checked, passages)
         observed = self.observes and not passages
         outcome = _Outcome(checked, drops, draft, grounded=bool(passages), observed=observed)
         if isinstance(checker, RatingChecker) and checker.rating is None and outcome.refusal is None and not observed:
@@ -331,6 +338,10 @@ class Assistant:
         if request.passages is None and not self.retriever.readable(request.query, read):
             outcome = _Outcome(draft=draft, refusal=Refusal.WITHDRAWN)
         yield self._finish(request, route, audit_id, clock, outcome, passages, index_fallback=index_fallback)
+
+    def _leaving(self, request: Request, checked: Sequence[Sentence], passages: Sequence[Passage]) -> Iterator[Sentence]:
+        """Those of the sentences that a reader may see before the answer is done."""
+        return (one for one in checked if one.passed and self._readable(request, [one], passages))
 
     def _readable(self, request: Request, kept: Sequence[Sentence], passages: Sequence[Passage]) -> bool:
         """Whether the asker may still read what the sentences cite: it may have been withdrawn since it was found."""
@@ -407,7 +418,7 @@ class Assistant:
             index_fallback=index_fallback,
             finish_reason="length" if draft and draft.finish_reason == "length" else "stop",
         )
-        self.audit.finished(audit_id, request.query, answer)
+        self.audit.finished(audit_id, request.query, answer, [check for sentence in outcome.checked for check in sentence.checks if not check.passed])
         return answer
 
 

@@ -14,7 +14,7 @@ from assistant.guard import mask
 from core.errors import CallerLeft
 from core.ports import GenerationOptions
 from core.prompts import Prompt
-from core.types import Answer, Draft, Found, Passage, Query, Route
+from core.types import Answer, Check, Draft, Found, Passage, Query, Route
 from engines.catalogue.audit import Audit
 
 
@@ -55,8 +55,8 @@ class AuditTrail:
         }
         self.audit.record(audit_id, "answer.started", query.principal.name, body)
 
-    def finished(self, audit_id: str, query: Query, answer: Answer) -> None:
-        """Before the last byte leaves."""
+    def finished(self, audit_id: str, query: Query, answer: Answer, failed: Sequence[Check] = ()) -> None:
+        """Before the last byte leaves. ``failed`` are the checks for which sentences were left out, or the answer refused."""
         body = {
             "kind": answer.kind.value,
             "reason": answer.reason,
@@ -72,6 +72,7 @@ class AuditTrail:
             ],
             "structured": answer.structured,
             "grounding": asdict(answer.grounding),
+            "failed": [{"check": check.name, "detail": mask(check.detail)} for check in failed],
             "usage": dict(answer.usage),
             "timings": dict(answer.timings),
             "index_fallback": answer.index_fallback,

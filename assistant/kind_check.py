@@ -1,6 +1,6 @@
 """Is the figure of an answer of the kind that the question asks for?
 
-"How long does a transfer take?" is not answered by 10:30, nor "for how many years?" by 2.85%, "how old?" by 15 working days, "of each?" by one figure. Only questions whose words leave no doubt are judged, and
+"How long does a transfer take?" is not answered by 10:30, nor "for how many years?" by 2.85%, "how old?" by 15 working days. Only questions whose words leave no doubt are judged, and
 only figures that are plainly of another kind fail: a bare number may be anything.
 """
 
@@ -88,30 +88,33 @@ _ASKED: tuple[tuple[re.Pattern[str], frozenset[Kind]], ...] = (
         frozenset({Kind.AMOUNT, Kind.RATE}),
     ),
 )
-#: questions that one figure cannot answer
-_EACH = re.compile(
-    r"\brespectively\b|\bin each case\b|\bname both\b|分别(?:是|为|要|收|有|打)?(?:多少|几|哪)|各(?:是|为|要|收|需|打)?(?:多少|几|哪)", re.IGNORECASE
-)
 #: words beside the figures from which on a text says more than them: "orders by 10:30 leave on the same day" tells how long
 _SAYS_MORE = 4
 
 
 def check(text: str, question: str) -> Check:
     """Passes a text that holds no figure, or says more than figures; one of the kind asked for, or that may be of any; and all where the question leaves it open."""
-    found = quantities(text)
-    stated = [kind(quantity) for quantity in found]
-    others = [token for token in index_tokens(without_quantities(text)) if token not in STOP_WORDS]
-    if not stated or len(others) >= _SAYS_MORE:
-        return Check(NAME, True, "more than a figure" if stated else "no figure")
-    if len(stated) == 1 and _EACH.search(question):
-        return Check(NAME, False, "one figure, where the question asks for that of each")
-    barred = [kinds for pattern, kinds in _ASKED if pattern.search(question)]
-    if not barred:
+    found = bare_figures(text)
+    if not found:
+        return Check(NAME, True, "more than a figure" if quantities(text) else "no figure")
+    wrong = barred(question)
+    if not wrong:
         return Check(NAME, True, "the question leaves the kind of figure open")
-    wrong = frozenset.intersection(*barred)
     if all(_kinds(one) & wrong for one in found):
-        return Check(NAME, False, f"{stated[0]}, which does not answer this question")
+        return Check(NAME, False, f"{kind(found[0])}, which does not answer this question")
     return Check(NAME, True, RIGHT)
+
+
+def bare_figures(text: str) -> list[Quantity]:
+    """The figures of a text that says nothing else, "2.2% of the loan amount"; none of one that says more."""
+    others = [token for token in index_tokens(without_quantities(text)) if token not in STOP_WORDS]
+    return quantities(text) if len(others) < _SAYS_MORE else []
+
+
+def barred(question: str) -> frozenset[Kind]:
+    """The kinds of figure that cannot answer a question; none where its words leave that open."""
+    found = [kinds for pattern, kinds in _ASKED if pattern.search(question)]
+    return frozenset.intersection(*found) if found else frozenset()
 
 
 def _kinds(quantity: Quantity) -> frozenset[Kind]:
