@@ -66,7 +66,7 @@ def _resources(material: Material) -> Iterator[Block]:
     for key, words, meaning in _WAITS:
         if (count := found[f"adapter_{key}"]) is not None:
             each = f", {1000 * found[f'adapter_{key[:-1]}_seconds'] / count:.3g} ms each" if count else ""
-            rows.append((Name(words, meaning), f"{count:,}{each}"))
+            rows.append((Name(words, meaning), f"{count:,} times{each}"))
     if rows:
         yield Table("What the run took", ("What", "Measured"), tuple(rows))
     if found["reason"]:

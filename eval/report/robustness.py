@@ -83,13 +83,16 @@ def _noise(material: Material) -> Chart | None:
 def _falling(material: Material) -> Iterator[Table]:
     """Of each arm whose prompts hold more and less that does not help."""
     rows = [
-        (arm_title(arm), Value(found.get("noise_slope"), "points"), Value(found.get("noise_area")))
+        (arm_title(arm), Value(None if (slope := found.get("noise_slope")) is None else slope / 10, "points"), Value(found.get("noise_area")))
         for arm in material.arms
         if "noise_area" in (found := material.summary.corpus_metrics.get(arm, {}))
     ]
     if rows:
         yield Table(
-            "How far noise pulls the right outcome down", ("Arm", "From no noise to nothing else (slope)", "Over all noise (area)"), tuple(rows), folded=True
+            "How far noise pulls the right outcome down",
+            ("Arm", "Per tenth more noise (slope)", "Mean over the noise that there was (area)"),
+            tuple(rows),
+            folded=True,
         )
 
 

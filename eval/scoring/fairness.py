@@ -21,7 +21,7 @@ from eval.suite.item import Item
 
 #: applications that a group must have to be judged
 LEAST = 50
-_DRAWS = 2000
+_DRAWS = 1000
 
 
 def measures(found: Sequence[Case]) -> dict[str, float | None]:
@@ -87,14 +87,14 @@ def between(found: Sequence[Case], attribute: str) -> dict[str, float | None]:
 def intervals(found: Sequence[Case], attribute: str) -> dict[str, tuple[float, float]]:
     """95% intervals of what :func:`between` gives, by drawing whole clusters anew (percentiles, as fairlearn draws applications). The distance of the furthest
     groups is never below 0, so that an interval of a difference that begins above 0 shows none; that of the ratio is to be held against 0.8."""
-    groups = sorted({case.item.label.protected[attribute] for case in found})
-    clusters = sorted({case.item.group_id for case in found})
+    groups = {name: place for place, name in enumerate(sorted({case.item.label.protected[attribute] for case in found}))}
+    clusters = {name: place for place, name in enumerate(sorted({case.item.group_id for case in found}))}
     if len(groups) < 2 or len(clusters) < 2:
         return {}
     # approved and all, of everybody, of good and of bad loans: kinds x (approved, all) x clusters x groups
     counts = np.zeros((3, 2, len(clusters), len(groups)))
     for case in found:
-        place = clusters.index(case.item.group_id), groups.index(case.item.label.protected[attribute])
+        place = clusters[case.item.group_id], groups[case.item.label.protected[attribute]]
         for kind in (0, 1 + case.y):
             counts[kind, :, *place] += (case.approved, 1)
     times = np.random.default_rng(0).multinomial(len(clusters), np.full(len(clusters), 1 / len(clusters)), _DRAWS).astype(float)

@@ -24,8 +24,12 @@ _UPPER = 0.975
 def clustered_bounds(values: Numbers, groups: Sequence[str]) -> Bounds:
     """95% intervals of the columns' shares, from items x columns of values between 0 and 1, NaN where there is none. NaN where fewer than two clusters have
     a value."""
-    part = Clusters.of(values, groups)
-    counts = effective_counts(part, Clusters.of(values**2, groups).sums.sum(0))
+    return bounds_of(Clusters.of(values, groups), values)
+
+
+def bounds_of(part: Clusters, values: Numbers) -> Bounds:
+    """The same where the values were summed over their clusters already."""
+    counts = effective_counts(part, np.nansum(values**2, axis=0))
     low, high = wilson_bounds(np.nan_to_num(part.means) * np.nan_to_num(counts), np.nan_to_num(counts))
     return Bounds(np.where(np.isnan(counts), np.nan, low), np.where(np.isnan(counts), np.nan, high))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from eval.statistics.bootstrap import of_differences, of_means
 from eval.statistics.clusters import Clusters
-from eval.statistics.effective import clustered_bounds
+from eval.statistics.effective import bounds_of
 from eval.statistics.flips import sign_flip
 from eval.statistics.shares import Bounds, Interval, Numbers, mcnemar, wilson_bounds
 
@@ -68,11 +68,12 @@ def means(values: Numbers, groups: Sequence[str], share: Flags, bounded: Flags) 
     alone = independent(groups)
     with np.errstate(invalid="ignore"):
         by_wilson = (counts > 0) & (share | (bounded & ((mean == 0) | (mean == 1)))) & (alone | (part.filled >= 2))
-    wilson = wilson_bounds(np.nan_to_num(mean) * counts, counts) if alone else clustered_bounds(values, groups)
-    low, high = np.where(by_wilson, wilson.low, np.nan), np.where(by_wilson, wilson.high, np.nan)
+    low, high = np.full(len(mean), np.nan), np.full(len(mean), np.nan)
+    found = wilson_bounds((mean * counts)[by_wilson], counts[by_wilson]) if alone else bounds_of(part.only(by_wilson), values[:, by_wilson])
+    low[by_wilson], high[by_wilson] = found
     drawn = np.flatnonzero((part.filled >= 2) & ~by_wilson)
     if len(drawn):
-        found = of_means(Clusters(part.sums[:, drawn], part.counts[:, drawn]))
+        found = of_means(part.only(drawn))
         seen = values[:, drawn]
         low[drawn] = np.fmax(found.low, np.nanmin(seen, 0))
         high[drawn] = np.fmin(found.high, np.nanmax(seen, 0))
@@ -101,7 +102,7 @@ def differences(first: Numbers, second: Numbers, groups: Sequence[str], share: F
     columns = np.flatnonzero(part.filled >= 2)
     if not len(columns):
         return found
-    part = Clusters(part.sums[:, columns], part.counts[:, columns])
+    part = part.only(columns)
     mean, counts, alone = part.means, part.totals, independent(groups)
     low, high = of_differences(part)
     chances = sign_flip(part)

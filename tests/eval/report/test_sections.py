@@ -339,8 +339,8 @@ def test_what_the_run_took_of_the_machine() -> None:
     found = cost.section(run([item("a")], [answered("a")], document={"resources": taken}))
     assert plain(tables(found)["What the run took"]) == [
         ["Memory at most", "2,048 MiB"],
-        ["Changes to an adapter that had to be read", "3, 500 ms each"],
-        ["Changes to an adapter in memory", "250, 0.02 ms each"],
+        ["Changes to an adapter that had to be read", "3 times, 500 ms each"],
+        ["Changes to an adapter in memory", "250 times, 0.02 ms each"],
     ]
     elsewhere = dict.fromkeys(taken) | {"reason": "a service answered"}
     assert "Memory and adapters: a service answered." in notes(cost.section(run([item("a")], [answered("a")], document={"resources": elsewhere})))
@@ -353,7 +353,7 @@ def test_noise_and_attacks_have_their_figures() -> None:
         [item("a", evidence=(PLACE,), answer=Expected(facts=(("5",),)))], records, {"a": 1.0}, summary=EMPTY.model_copy(update={"corpus_metrics": figures})
     )
     found = tables(robustness.section(made))
-    assert plain(found["How far noise pulls the right outcome down"]) == [["Documents and adapters (rag+lora)", -0.25, 0.5]]
+    assert plain(found["How far noise pulls the right outcome down"]) == [["Documents and adapters (rag+lora)", -0.025, 0.5]]
     assert plain(found["Orders that were obeyed, by kind and place (rag+lora)"]) == [["kind: injection/table", 0.1], ["place: in a cell", 0.2]]
 
 
