@@ -131,8 +131,8 @@ class ServerLoad:
 
 @dataclass(frozen=True, slots=True)
 class AdapterWaits:
-    """What requests have waited for their adapters: ``loads`` that read one from disk, ``uses`` of one that was in memory, or came while it was read, and
-    the seconds of each together."""
+    """What requests have waited for their adapters: ``loads`` of one that was not in memory when it was asked for, and was read from disk for this request or
+    another one; ``uses`` of one that was; and the seconds of each together."""
 
     loads: int = 0
     load_seconds: float = 0.0

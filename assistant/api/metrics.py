@@ -28,9 +28,9 @@ _SERVER = {
 }
 #: of adapters, where this process holds them
 _ADAPTERS = {
-    "loads": "Requests that had their adapter read from disk",
+    "loads": "Requests whose adapter was not in memory and was read from disk, for them or for another one",
     "load_seconds": "Seconds that they waited for it, together",
-    "uses": "Requests whose adapter was in memory, or was being read for another one",
+    "uses": "Requests whose adapter was in memory",
     "use_seconds": "Seconds that they waited for it, together",
 }
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 30, 60)

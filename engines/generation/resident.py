@@ -40,19 +40,19 @@ class ResidentAdapters:
             Unavailable: it cannot be used; what was there before stays.
         """
         started = time.perf_counter()
+        is_there = adapter.digest in self._loaded  # before it waits, perhaps for somebody else's reading
         with self._lock:
-            is_new = adapter.digest not in self._loaded
-            if is_new:
+            if adapter.digest not in self._loaded:
                 self._loaded[adapter.digest] = self._load(adapter)
                 log.info("adapter %s loaded", adapter)
             self._loaded.move_to_end(adapter.digest)
             while len(self._loaded) > 1 and sum(one.nbytes for one in self._loaded.values()) > self._limit:
                 self._dropped.put(self._loaded.popitem(last=False)[0])
             seconds, known = time.perf_counter() - started, self._waits
-            if is_new:
-                self._waits = replace(known, loads=known.loads + 1, load_seconds=known.load_seconds + seconds)
-            else:
+            if is_there:
                 self._waits = replace(known, uses=known.uses + 1, use_seconds=known.use_seconds + seconds)
+            else:
+                self._waits = replace(known, loads=known.loads + 1, load_seconds=known.load_seconds + seconds)
             return self._loaded[adapter.digest]
 
     def dropped(self) -> list[str]:

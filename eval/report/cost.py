@@ -16,8 +16,16 @@ _SPREAD: Sequence[tuple[str, Form]] = (("seconds", "seconds"), ("first_token_sec
 _TOKENS = ("prompt_tokens", "completion_tokens")
 #: requests that waited for an adapter: keys of run.json and their words
 _WAITS = (
-    ("loads", "Changes to an adapter that had to be read", "requests that waited until their adapter was read from disk and made ready"),
-    ("uses", "Changes to an adapter in memory", "requests whose adapter was ready; what the model itself takes for a change is in docs/benchmarks.md"),
+    (
+        "loads",
+        "Changes to an adapter that had to be read",
+        "requests that waited until their adapter was read from disk and made ready, for them or for another one",
+    ),
+    (
+        "uses",
+        "Changes to an adapter in memory",
+        "requests whose adapter was ready, and that may have waited while another one was read; what the model itself takes for a change is in docs/benchmarks.md",
+    ),
 )
 
 

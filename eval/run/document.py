@@ -100,8 +100,8 @@ class Thresholds(_Part):
 
 
 class Resources(_Part):
-    """What answering took of the process that held the model. ``peak_mib`` is its resident memory at most, in MiB. ``adapter_loads`` are requests that had
-    their adapter read from disk, ``adapter_uses`` those whose adapter was in memory; seconds are what they waited for it, all together. None, for
+    """What answering took of the process that held the model. ``peak_mib`` is its resident memory at most, in MiB. ``adapter_loads`` are requests
+    whose adapter was not in memory and was read from disk for them or for another one, ``adapter_uses`` those whose adapter was in memory; seconds are what they waited for it, all together. None, for
     ``reason``, where another process held the model."""
 
     peak_mib: float | None = None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 
 import pytest
 
 from core.errors import Unavailable
 from core.types import AdapterRef
+from engines.generation.lora import ReadyAdapter
 from engines.generation.resident import ResidentAdapters
 
 
@@ -36,23 +38,30 @@ def test_what_is_read_and_what_is_there_is_told_apart() -> None:
     assert adapters.dropped() == ["b", "c"]
 
 
-def test_whoever_waits_for_another_s_reading_is_no_reader() -> None:
-    reading, go = threading.Event(), threading.Event()
+def test_whoever_waits_for_another_s_reading_waited_for_a_reading() -> None:
+    reading, looked = threading.Event(), threading.Event()
+
+    class Seen(OrderedDict[str, ReadyAdapter]):
+        def __contains__(self, digest: object) -> bool:
+            found = super().__contains__(digest)
+            if reading.is_set():  # by the other one
+                looked.set()
+            return found
 
     def load(one: AdapterRef) -> Ready:
         reading.set()
-        assert go.wait(60)
+        assert looked.wait(60)
         return Ready(one.digest)
 
     adapters = ResidentAdapters(load, 20)
+    adapters._loaded = Seen()
     threads = [threading.Thread(target=adapters.get, args=(ref("a"),)) for _ in range(2)]
     threads[0].start()
     assert reading.wait(60)
     threads[1].start()
-    go.set()
     for thread in threads:
         thread.join()
-    assert (adapters.waits.loads, adapters.waits.uses) == (1, 1)
+    assert (adapters.waits.loads, adapters.waits.uses) == (2, 0)
 
 
 def test_one_that_cannot_be_read_is_not_counted() -> None:
