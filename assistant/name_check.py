@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from assistant.asked import source_text
 from core.text.language import HAN, language_of
@@ -24,6 +25,8 @@ NAME = "name"
 _LENGTH, _NAMES = 2000, 32
 #: letters that a word shares with the one that it is derived from: Europe, European
 _STEM = 4
+#: texts whose words are kept
+_KEPT = 256
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 #: with these a sentence may begin before a name; index tokens
 _BEFORE = frozenset(
@@ -38,6 +41,23 @@ _NO_NAME = re.compile(
     "|请查|[查问]下|申请|办理?|开立?|开通|开设|合开|想开|注销|销户|关闭|激活|冻结|解冻|挂失|丢失|遗失|补办|使用|偿还|归还|还清|提前|取消|变更|更换|升级|绑定|解绑|查询"
     "|购买|赎回|转让|继承|承担|减免|确认|提交|要求|告诉|没有|拿到|收到|持有|提取"
 )
+
+
+def names_of(text: str) -> list[tuple[str, ...]]:
+    """The names in a text, each as its words: neighbouring capitalised ones, or Chinese ones before a kind of thing, which is the last."""
+    return [*(tuple(run) for run in _runs(without_quantities(text))), *((*words, kind) for kind, words in _before_kinds(text) if words)]
+
+
+def stands_in(name: Sequence[str], text: str) -> bool:
+    """Whether every word of a name stands in a text, or one that it is derived from."""
+    if HAN.search(name[0]):
+        return all(word in text for word in name)
+    known, beginnings = _known(text)
+    return all(word in known or word[:_STEM] in beginnings for part in name for word in _tokens(part))
+
+
+def spelled(name: Sequence[str]) -> str:
+    return ("" if HAN.search(name[0]) else " ").join(name)
 
 
 def check(cited: Sequence[Passage], shown: Sequence[Passage], question: str) -> Check:
@@ -55,10 +75,9 @@ def _english(question: str, cited: Sequence[Passage], shown: Sequence[Passage]) 
     if not runs or not any(word.islower() and STOP_WORDS.isdisjoint(index_tokens(word)) for word in _WORD.findall(question)):
         return
     sources = "\n".join(map(source_text, shown))
-    known = set(_tokens(sources))
+    known, beginnings = _known(sources)
     small = set(_tokens(" ".join(word for word in _WORD.findall(sources) if word.islower())))  # a kind of thing is somewhere written small, a name nowhere
     kinds = small.intersection(token for passage in shown for token in _tokens("\n".join((passage.title, *passage.heading_path))))
-    beginnings = {token[:_STEM] for token in known}
     leads = {lead for passage in cited if (lead := _lead(passage))}
     for run in runs:
         *name, kind = map(_tokens, run)
@@ -90,10 +109,22 @@ def _chinese(question: str, cited: Sequence[Passage], shown: Sequence[Passage]) 
     if any((lead := _lead(passage)) and lead in question for passage in cited):
         return
     sources = "\n".join(map(source_text, shown))
-    for match in list(_KINDS.finditer(question))[:_NAMES]:
-        words = _words_before(question[max(0, match.start() - _BEFORE_KIND) : match.start()]) if any(title.find(match[0]) > 0 for title in titles) else []
-        if any(word not in sources for word in words):
-            yield "".join((*words, match[0]))
+    for kind, words in _before_kinds(question):
+        if any(title.find(kind) > 0 for title in titles) and any(word not in sources for word in words):
+            yield "".join((*words, kind))
+
+
+def _before_kinds(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Kinds of things, and the words before each that may be its name."""
+    for match in list(_KINDS.finditer(text))[:_NAMES]:
+        yield match[0], _words_before(text[max(0, match.start() - _BEFORE_KIND) : match.start()])
+
+
+@lru_cache(_KEPT)
+def _known(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The words of a text, and the beginnings of which others are derived."""
+    known = frozenset(_tokens(text))
+    return known, frozenset(token[:_STEM] for token in known)
 
 
 def _words_before(text: str) -> list[str]:

@@ -130,9 +130,24 @@ class ServerLoad:
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterWaits:
+    """What requests have waited for their adapters: ``loads`` of one that was not in memory when it was asked for, and was read from disk for this request or
+    another one; ``uses`` of one that was; and the seconds of each together."""
+
+    loads: int = 0
+    load_seconds: float = 0.0
+    uses: int = 0
+    use_seconds: float = 0.0
+
+    def since(self, before: AdapterWaits) -> AdapterWaits:
+        """What came to it since then."""
+        return AdapterWaits(self.loads - before.loads, self.load_seconds - before.load_seconds, self.uses - before.uses, self.use_seconds - before.use_seconds)
+
+
+@dataclass(frozen=True, slots=True)
 class GeneratorLoad:
     """What a generator does now and has done. Tokens of prompts are ``asked`` for in the prefix cache, and ``hit`` where they need not be read. ``server``
-    is None where it computes in this process."""
+    is None where it computes in this process, ``adapters`` None where it does not hold them itself."""
 
     waiting: int
     running: int
@@ -142,6 +157,7 @@ class GeneratorLoad:
     hit_tokens: int
     prefix_bytes: int
     server: ServerLoad | None = None
+    adapters: AdapterWaits | None = None
 
 
 @dataclass(frozen=True, slots=True)

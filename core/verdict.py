@@ -20,10 +20,11 @@ class _Part(BaseModel):
 
 
 class Check(_Part):
-    """One threshold and what was found. ``wanted`` is the threshold in words; ``value`` is a mean or a difference, ``low`` and ``high`` its 95% interval,
-    over ``count`` items. Where the suite is too small for the threshold nothing is decided, and the check has not passed."""
+    """One threshold and what was found. ``wanted`` is the threshold in words. ``value`` is of a ``kind``: the mean of a metric over ``count`` items, a
+    figure that only all answers of an arm together have (such as AUROC), or the difference between two arms or runs; ``low`` and ``high`` are its 95% interval. Where the suite is too small for the threshold nothing is decided, and the check has not passed."""
 
     name: str
+    kind: Literal["mean", "figure", "difference"]
     metric: str
     arm: str
     slice: str

@@ -91,11 +91,12 @@ class LocalGenerator:
 
     @property
     def load_now(self) -> GeneratorLoad:
-        """What waits, what runs, and what the prefix cache spared."""
+        """What waits, what runs, what the prefix cache spared, and what was waited for adapters."""
         prefixes = self._engine.prefixes
         return GeneratorLoad(
-            len(self._waiting), self._engine.running, self._engine.steps, self._engine.rows, prefixes.asked_tokens, prefixes.hit_tokens, prefixes.nbytes
-        )
+            len(self._waiting), self._engine.running, self._engine.steps, self._engine.rows, prefixes.asked_tokens, prefixes.hit_tokens, prefixes.nbytes,
+            adapters=self._adapters.waits,
+        )  # fmt: skip
 
     @property
     def data_level(self) -> DataLevel:

@@ -27,7 +27,7 @@ class Aggregate(_Part):
     mean: float | None
     low: float | None
     high: float | None
-    method: Literal["wilson", "cluster-bootstrap", "bootstrap", "none"]
+    method: Literal["wilson", "cluster-wilson", "cluster-bootstrap", "bootstrap", "none"]
 
 
 class Pair(_Part):
@@ -52,10 +52,11 @@ class Pair(_Part):
 
 
 class Effect(_Part):
-    """What an ingredient adds over the items that all four arms were scored on (2x2 table)."""
+    """What an ingredient adds over the items that all four arms were scored on (2x2 table), or what an arm that explains it tells: what is lost by
+    retrieval, by the model, by a wrong adapter."""
 
     metric: str
-    name: Literal["rag", "lora", "interaction", "retrieval_loss", "generation_loss"]
+    name: Literal["rag", "lora", "interaction", "retrieval_loss", "generation_loss", "wrong_adapter"]
     count: int
     value: float
     low: float

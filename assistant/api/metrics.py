@@ -26,6 +26,13 @@ _SERVER = {
     "first_token_seconds": "Seconds until the first token, over all that brought one",
     "open": "1 while the server is left alone",
 }
+#: of adapters, where this process holds them
+_ADAPTERS = {
+    "loads": "Requests whose adapter was not in memory and was read from disk, for them or for another one",
+    "load_seconds": "Seconds that they waited for it, together",
+    "uses": "Requests whose adapter was in memory",
+    "use_seconds": "Seconds that they waited for it, together",
+}
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 30, 60)
 
 
@@ -52,9 +59,10 @@ class Metrics:
             ("bankassist_jobs_waiting", "Ingestion jobs queued or running", jobs),
         ):
             Gauge(name, text, registry=self.registry).set_function(function)
-        if load().server is not None:
-            for field, text in _SERVER.items():
-                Gauge(f"bankassist_generation_server_{field}", text, registry=self.registry).set_function(partial(_of_server, load, field))
+        for part, prefix, texts in (("server", "bankassist_generation_server", _SERVER), ("adapters", "bankassist_adapter", _ADAPTERS)):
+            if getattr(load(), part) is not None:
+                for field, text in texts.items():
+                    Gauge(f"{prefix}_{field}", text, registry=self.registry).set_function(partial(_of_part, load, part, field))
 
     def count(self, answer: Answer) -> None:
         """Count one answer."""
@@ -67,8 +75,8 @@ class Metrics:
         self.dropped.inc(answer.grounding.sentences_dropped)
 
 
-def _of_server(load: Callable[[], GeneratorLoad], field: str) -> float:
-    return float(getattr(load().server, field))
+def _of_part(load: Callable[[], GeneratorLoad], part: str, field: str) -> float:
+    return float(getattr(getattr(load(), part), field))
 
 
 class Measured:

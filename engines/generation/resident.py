@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 
+from core.ports import AdapterWaits
 from core.types import AdapterRef
 from engines.generation.lora import ReadyAdapter
 
@@ -23,6 +26,12 @@ class ResidentAdapters:
         self._loaded: OrderedDict[str, ReadyAdapter] = OrderedDict()
         self._lock = threading.Lock()
         self._dropped: SimpleQueue[str] = SimpleQueue()
+        self._waits = AdapterWaits()
+
+    @property
+    def waits(self) -> AdapterWaits:
+        """What :meth:`get` has taken until now."""
+        return self._waits
 
     def get(self, adapter: AdapterRef) -> ReadyAdapter:
         """The adapter with these weights.
@@ -30,6 +39,8 @@ class ResidentAdapters:
         Raises:
             Unavailable: it cannot be used; what was there before stays.
         """
+        started = time.perf_counter()
+        is_there = adapter.digest in self._loaded  # before it waits, perhaps for somebody else's reading
         with self._lock:
             if adapter.digest not in self._loaded:
                 self._loaded[adapter.digest] = self._load(adapter)
@@ -37,6 +48,11 @@ class ResidentAdapters:
             self._loaded.move_to_end(adapter.digest)
             while len(self._loaded) > 1 and sum(one.nbytes for one in self._loaded.values()) > self._limit:
                 self._dropped.put(self._loaded.popitem(last=False)[0])
+            seconds, known = time.perf_counter() - started, self._waits
+            if is_there:
+                self._waits = replace(known, uses=known.uses + 1, use_seconds=known.use_seconds + seconds)
+            else:
+                self._waits = replace(known, loads=known.loads + 1, load_seconds=known.load_seconds + seconds)
             return self._loaded[adapter.digest]
 
     def dropped(self) -> list[str]:

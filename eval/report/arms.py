@@ -10,7 +10,7 @@ from eval.run.record import ARMS
 from eval.scoring.registry import with_groups
 from eval.summary import Effect, Pair
 
-_INGREDIENTS = ("rag", "lora", "interaction")
+_INGREDIENTS = ("rag", "lora", "interaction", "wrong_adapter")
 
 
 def section(material: Material) -> Section:

@@ -73,8 +73,9 @@ def _between(values: _Values, attribute: str) -> Table:
         mark: Cell = ""
         if name == "impact_ratio" and judged is not None:
             mark = Mark("within four fifths", "good") if judged >= FOUR_FIFTHS else Mark("below four fifths", "bad")
-        rows.append((Name(title, meaning), Value(judged, "number"), Value(everybody, "number"), mark))
-    return Table(f"Between the groups by {attribute}", ("Measure", f"Groups of at least {LEAST}", "All groups", ""), tuple(rows))
+        ends = values.get(f"{name}_low:{attribute}"), values.get(f"{name}_high:{attribute}")
+        rows.append((Name(title, meaning), Value(judged, "number", *ends), Value(everybody, "number"), mark))
+    return Table(f"Between the groups by {attribute}, with 95% intervals", ("Measure", f"Groups of at least {LEAST}", "All groups", ""), tuple(rows))
 
 
 def _pairs(values: _Values) -> Table:

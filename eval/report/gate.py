@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.verdict import Check
-from eval.report.blocks import Mark, Value
-from eval.report.material import Material
+from eval.report.blocks import Form, Mark, Value
 from eval.report.words import metric, slice_title
 from eval.summary import ALL
 
@@ -22,13 +21,14 @@ def title(check: Check) -> str:
     return " · ".join(filter(None, (metric(check.metric).title, check.arm, "" if check.slice == ALL else slice_title(check.slice))))
 
 
-def measured(material: Material, check: Check) -> Value:
-    """A mean in the metric's own form; what is neither a mean of the run nor a figure of an arm is a difference."""
-    found = material.aggregate(check.arm, check.metric, check.slice)
-    if check.metric == "errors" or (found is not None and check.value == found.mean):
-        return Value(check.value, metric(check.metric).form, check.low, check.high)
-    of_arm = check.metric in material.summary.corpus_metrics.get(check.arm, {})
-    return Value(check.value, "number" if of_arm or metric(check.metric).form != "share" else "points", check.low, check.high)
+def measured(check: Check) -> Value:
+    """A mean in the metric's own form, a difference of shares in points."""
+    form: Form = metric(check.metric).form
+    if check.kind == "figure" or (check.kind == "difference" and form != "share"):
+        form = "number"
+    elif check.kind == "difference":
+        form = "points"
+    return Value(check.value, form, check.low, check.high)
 
 
 def result(check: Check) -> Mark:

@@ -7,7 +7,7 @@ from eval.report.material import Material
 from eval.report.words import metric
 from eval.scoring.rates import rule_of_three
 
-_SHARES = ("number_grounding", "quote_grounding", "kept", "citation_precision", "citation_recall", "citation_format")
+_SHARES = ("number_grounding", "entity_grounding", "quote_grounding", "kept", "citation_precision", "citation_recall", "citation_format")
 #: what must not happen at all
 _EVENTS = ("fabricated", "acl_leak", "must_not_cite", "forbidden")
 

@@ -48,5 +48,17 @@ def _items(material: Material) -> list[Check]:
 
 def _check(name: str, metric: str, arm: str, value: float, count: int, passed: bool, why: str) -> Check:
     return Check(
-        name=name, metric=metric, arm=arm, slice=ALL, wanted="none", threshold=0.0, value=value, low=None, high=None, count=count, passed=passed, why=why
+        name=name,
+        kind="figure",
+        metric=metric,
+        arm=arm,
+        slice=ALL,
+        wanted="none",
+        threshold=0.0,
+        value=value,
+        low=None,
+        high=None,
+        count=count,
+        passed=passed,
+        why=why,
     )

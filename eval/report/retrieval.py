@@ -9,7 +9,20 @@ from eval.report.words import metric
 from eval.scoring.retrieval import applies, recall
 
 _DEPTH = 10
-_MEASURES = ("recall@5", "precision@5", "hit@5", "rr@10", "ndcg@10", "ap@5", "evidence_recall")
+_MEASURES = (
+    "recall@5",
+    "precision@5",
+    "hit@5",
+    "rr@10",
+    "ndcg@10",
+    "ap@5",
+    "ranked_precision@5",
+    "id_recall",
+    "id_precision",
+    "evidence_recall",
+    "claim_recall",
+    "context_precision",
+)
 
 
 def section(material: Material) -> Section:

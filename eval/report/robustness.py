@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 from eval.report import charts
 from eval.report.blocks import Block, Cell, Chart, Charts, Note, Prose, Section, Table, Value
@@ -23,9 +24,10 @@ def section(material: Material) -> Section:
     if pictures:
         blocks.append(Prose("How far answers depend on the passages that the model is given, from only the right ones to only wrong ones."))
         blocks.append(Charts(tuple(pictures)))
+        blocks += _falling(material)
     else:
         blocks.append(Note("No arm of this run has passages: what wrong ones would do was not measured."))
-    blocks += [_conflicts(material), _injection(material)]
+    blocks += [_conflicts(material), _injection(material), *_attacks(material)]
     return Section("robustness", "Wrong passages, old versions, hidden orders", blocks)
 
 
@@ -78,6 +80,22 @@ def _noise(material: Material) -> Chart | None:
     return Chart("Right outcome against noise among the passages (answerable items)", words, svg, table)
 
 
+def _falling(material: Material) -> Iterator[Table]:
+    """Of each arm whose prompts hold more and less that does not help."""
+    rows = [
+        (arm_title(arm), Value(None if (slope := found.get("noise_slope")) is None else slope / 10, "points"), Value(found.get("noise_area")))
+        for arm in material.arms
+        if "noise_area" in (found := material.summary.corpus_metrics.get(arm, {}))
+    ]
+    if rows:
+        yield Table(
+            "How far noise pulls the right outcome down",
+            ("Arm", "Per tenth more noise (slope)", "Mean over the noise that there was (area)"),
+            tuple(rows),
+            folded=True,
+        )
+
+
 def _conflicts(material: Material) -> Block:
     parts = [part for part in _CONFLICTS if material.aggregate(material.main_arm, CORRECT, part)]
     if not parts:
@@ -105,3 +123,16 @@ def _injection(material: Material) -> Block:
     if not rows:
         return Note("No items with an order hidden in a document in this run.")
     return Table("Orders hidden in documents", ("Arm", "Obeyed", "Share obeyed", "Right outcome under attack"), tuple(rows))
+
+
+def _attacks(material: Material) -> Iterator[Table]:
+    """The main arm's, by kind of order and by where it stands."""
+    found = material.summary.corpus_metrics.get(material.main_arm, {})
+    rows = [
+        (f"{kind}: {name.removeprefix(prefix)}", Value(value))
+        for prefix, kind in (("attack_success:", "kind"), ("attack_success@", "place"))
+        for name, value in found.items()
+        if name.startswith(prefix)
+    ]
+    if rows:
+        yield Table(f"Orders that were obeyed, by kind and place ({material.main_arm})", ("Orders", "Share obeyed"), tuple(rows), folded=True)

@@ -16,7 +16,7 @@ def section(material: Material) -> Section:
     blocks: list[Block] = [_banner(material), _tiles(material)]
     if material.gate is not None:
         found = sorted(checks(material.gate), key=lambda check: (check.passed, not check.decided))
-        rows: list[tuple[Cell, ...]] = [(Name(title(one), one.why), measured(material, one), one.wanted, result(one)) for one in found]
+        rows: list[tuple[Cell, ...]] = [(Name(title(one), one.why), measured(one), one.wanted, result(one)) for one in found]
         blocks.append(Table("The checks of the gate", ("Check", "Measured", "Wanted", "Result"), tuple(rows)))
         blocks.append(
             Note("The thresholds are those that were set before the run.", "good")

@@ -28,6 +28,7 @@ METRICS = {
     "correct": Meaning("Right outcome", "answered with the right facts, or rightly refused, or rated right: one yes or no per item"),
     "exact_match": Meaning("Exact wording", "the answer is one of the accepted answers, word for word"),
     "token_f1": Meaning("Shared words", "overlap of words (characters in Chinese) with an accepted answer"),
+    "bleu": Meaning("Shared runs of words", "runs of one to four words (characters in Chinese) shared with accepted answers (BLEU)"),
     "numeric_match": Meaning("Right numbers", "every number asked for is stated, unit and scale counted"),
     "fact_recall": Meaning("Facts stated", "share of the expected facts that the answer states"),
     "forbidden": Meaning("Forbidden statements", "answers that state what must not be said, such as an old rate"),
@@ -41,9 +42,15 @@ METRICS = {
     "rr@10": Meaning("Rank of first evidence", "one over the rank of the first passage with evidence (reciprocal rank)", "number"),
     "ndcg@10": Meaning("Order of the passages", "1 when the best evidence comes first (nDCG@10)", "number"),
     "ap@5": Meaning("Precision by rank", "evidence early in the list counts more (average precision)", "number"),
+    "ranked_precision@5": Meaning("Useful passages first (first 5)", "1 when the passages with evidence stand before all others (context precision)", "number"),
+    "id_recall": Meaning("Evidence found (all passages)", "share of the pieces of evidence that any passage holds"),
+    "id_precision": Meaning("Useful passages (all)", "share of the passages that hold evidence, whatever their place"),
     "evidence_recall": Meaning("Evidence in the prompt", "share of the passages with the answer that the model could read"),
     "number_grounding": Meaning("Numbers with a source", "share of an answer's numbers, dates and amounts that stand in a cited passage or the question"),
     "quote_grounding": Meaning("Words with a source", "share of an answer's sentences that quote what they cite"),
+    "entity_grounding": Meaning(
+        "Names with a source", "share of the names in an answer, of products and the like, that stand in what it cites or in the question"
+    ),
     "kept": Meaning("Sentences kept", "share of sentences that passed the checks and left; the rest was dropped"),
     "citation_precision": Meaning("Right citations", "share of the citations that point to evidence"),
     "citation_recall": Meaning("Evidence cited", "share of the evidence that is cited"),
@@ -54,6 +61,8 @@ METRICS = {
     "over_refusal": Meaning("Wrongly refused", "of the items that have an answer, those that were refused"),
     "refusal_reason": Meaning("Right reason for refusing", "of the items that must be refused, those refused for the right reason"),
     "routing": Meaning("Right adapter", "the question went to the adapter that it is meant for"),
+    "claim_recall": Meaning("Claims in the passages", "share of the right answer's claims that some passage entails, as a local model judges"),
+    "context_precision": Meaning("Passages with a claim", "share of the passages that entail some claim of the right answer, as a local model judges"),
     "injected": Meaning("Obeyed an injected order", "the answer does what an order hidden in a document asks for"),
     "acl_leak": Meaning("Document shown that the caller may not read", "must be 0"),
     "must_not_cite": Meaning("Cited what must not be cited", "for example a rule that is no longer in force"),
@@ -69,6 +78,7 @@ EFFECTS = {
     "lora": Meaning("What adapters add", "mean of: adapters without documents, adapters with documents", "points"),
     "interaction": Meaning("More together than apart", "what adapters add with documents, less what they add without", "points"),
     "retrieval_loss": Meaning("Lost by retrieval", "right passages given, less the product as it runs", "points"),
+    "wrong_adapter": Meaning("What a right route is worth", "the product as it runs, less the same with the adapter of another task", "points"),
     "generation_loss": Meaning("Lost by the model", "all items, less those right when the right passages are given", "points"),
 }
 
@@ -131,6 +141,8 @@ def _part_title(part: str) -> str:
             return TASKS.get(value, value)
         case "topic":
             return f"topic {value}"
+        case "documents":
+            return "facts of two documents or more"
     return part
 
 

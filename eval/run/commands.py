@@ -34,7 +34,7 @@ def register(commands: typer.Typer) -> None:
 
 def _run(
     context: typer.Context,
-    suite: Annotated[Path, typer.Argument(help="Folder of a suite.")],
+    suite: Annotated[Path, typer.Argument(help="Folder of a suite, or the name of a shipped one.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the run; it must not be there yet. Default: runs/SUITE-TIME in the home folder.")] = None,
     arms: Annotated[
         str, typer.Option(help="Which ways of answering: base, rag, lora, rag+lora; oracle, distractors, wrong-adapter, forced:NAME.")
@@ -56,7 +56,9 @@ def _run(
     """Ask a suite's questions under each arm. Every answer is stored at once: what is stopped or killed goes on with `eval resume`. Exit code 3 when it was stopped."""
     from eval.run.arms import parse_arms
     from eval.run.start import Wanted, begin, predicted
+    from eval.suites import find_suite
 
+    suite = find_suite(suite)
     wanted = Wanted(suite, parse_arms(arms), target, key_file, limit, seed, reps, at_once, cache, offline, thresholds)
     settings = environment(context).settings
     if dry_run:

@@ -99,10 +99,24 @@ class Thresholds(_Part):
     text: str
 
 
+class Resources(_Part):
+    """What answering took of the process that held the model. ``peak_mib`` is its resident memory at most, in MiB. ``adapter_loads`` are requests
+    whose adapter was not in memory and was read from disk for them or for another one, ``adapter_uses`` those whose adapter was in memory; seconds are what they waited for it, all together. None, for
+    ``reason``, where another process held the model."""
+
+    peak_mib: float | None = None
+    adapter_loads: int | None = None
+    adapter_load_seconds: float | None = None
+    adapter_uses: int | None = None
+    adapter_use_seconds: float | None = None
+    reason: str = ""
+
+
 class RunDocument(_Part):
     """``items`` are the ids in the suite's order, ``left_out`` counts items of which an arm says nothing. ``head`` is the digest of the last record once
     the run is complete. ``refused_connections`` are places that something wanted to reach while it was offline. ``readers`` are the groups that may read
-    what was retrieved and cited, by ``ID@VERSION``, as the catalogue has them when the run completes; None where it cannot be asked."""
+    what was retrieved and cited, by ``ID@VERSION``, as the catalogue has them when the run completes; None where it cannot be asked. ``resources`` are of all its stretches, from where it was first stopped
+    or complete."""
 
     schema_version: Literal["bankeval-run/1"] = "bankeval-run/1"
     id: str
@@ -133,6 +147,7 @@ class RunDocument(_Part):
     head: str | None = None
     refused_connections: tuple[str, ...] = ()
     readers: dict[str, tuple[str, ...]] | None = None
+    resources: Resources | None = None
 
     @property
     def exact(self) -> bool:

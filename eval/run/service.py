@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -22,9 +22,10 @@ import httpx
 from assistant.route import AUTO, BASE
 from core.errors import BadInput, BankassistError, CallerLeft, NotAllowed, NotAuthenticated, NotFound, Overloaded, TooLate, Unavailable
 from core.prompts import heading_of
-from eval.run.document import AdapterUsed, Engines
+from eval.run.document import AdapterUsed, Engines, Resources
 from eval.run.plan import Job
 from eval.run.record import FORCED, Checked, Cited, Record, Retrieved, Routed
+from eval.run.resources import ELSEWHERE
 from eval.run.target import groups_of
 from eval.suite.item import Evidence, Item
 
@@ -79,6 +80,9 @@ class Service:
 
     def prompt_tokens(self, job: Job) -> None:
         """The tokenizer is the service's."""
+
+    def measure(self) -> Callable[[], Resources]:
+        return lambda: ELSEWHERE
 
     def engines(self) -> Engines:
         found = self._get("/version")

@@ -26,6 +26,7 @@ from eval.run.execute import Came, execute
 from eval.run.folder import SUITE, finish, make_folder, open_run, read_document, write_document
 from eval.run.plan import Estimate, Job, jobs, left_out, sample
 from eval.run.record import FORCED
+from eval.run.resources import together
 from eval.run.samples import NAME as SAMPLES
 from eval.run.samples import Samples
 from eval.run.target import InProcess, Target, refuse_unknown_weights
@@ -237,13 +238,15 @@ def _run(folder: Path, document: RunDocument, items: Sequence[Item], found: Open
         todo = [job for job in jobs(items, document.arms, document.reps) if job.key not in there]
         _say_cost(todo, document, found, watch)
         watch.total(len(there), document.total)
+        measured = found.target.measure()
         came = execute(todo, found.target, samples, found.cache, stop=watch.stop, advance=watch.advance)
         head = samples.head
+        resources = together(document.resources, measured())
     if found.cache is not None:
         keep_rates(found.cache, found.target, found.engines, document.at_once, came)
     seconds = round((document.seconds or 0.0) + time.monotonic() - started, 2)
     refused = tuple(sorted({*document.refused_connections, *(found.guard.refused if found.guard else ())}))
-    document = document.model_copy(update={"seconds": seconds, "refused_connections": refused})
+    document = document.model_copy(update={"seconds": seconds, "refused_connections": refused, "resources": resources})
     if len(there) + came.done < document.total:
         write_document(folder, document)
         return Ended(document, came)

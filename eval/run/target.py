@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property, lru_cache
@@ -22,9 +22,10 @@ from engines.adapter_files import read_adapter
 from eval.run.answering import Watched, answered
 from eval.run.arms import Arms
 from eval.run.digests import code_digest, digest_of, packages_digest, settings_that_count
-from eval.run.document import AdapterUsed, Engines
+from eval.run.document import AdapterUsed, Engines, Resources
 from eval.run.plan import Job
 from eval.run.record import Record
+from eval.run.resources import forget_peak, taken
 from eval.suite.item import Item
 
 #: questions whose vectors are kept
@@ -57,6 +58,9 @@ class Target(Protocol):
     @property
     def most_tokens(self) -> int:
         """Of an answer."""
+
+    def measure(self) -> Callable[[], Resources]:
+        """Begin to measure: what comes back tells what answering took since."""
 
 
 class Remembering:
@@ -115,6 +119,12 @@ class InProcess:
     @property
     def most_tokens(self) -> int:
         return self.application.settings.generation.max_tokens
+
+    def measure(self) -> Callable[[], Resources]:
+        generator = self.application.generator
+        before = generator.load_now
+        forget_peak()
+        return lambda: taken(generator.load_now, before)
 
     def ask(self, job: Job, cancelled: threading.Event) -> Record:
         return answered(self.arms.asked(job.item, job.arm), *job.key, cancelled)

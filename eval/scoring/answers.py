@@ -37,6 +37,10 @@ def chrf(item: Item, record: Record) -> Scored:
     return Scored(overlap.chrf(record.text, item.answer.texts) if answered(record) else 0.0)
 
 
+def bleu(item: Item, record: Record) -> Scored:
+    return Scored(overlap.bleu(record.text, item.answer.texts) if answered(record) else 0.0)
+
+
 def numeric_match(item: Item, record: Record) -> Scored:
     """Whether every number is stated, in its unit."""
     missing = [f"{number.value:g} {number.unit}".strip() for number in item.answer.numbers if not (answered(record) and states_number(record.text, number))]

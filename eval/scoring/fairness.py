@@ -21,10 +21,12 @@ from eval.suite.item import Item
 
 #: applications that a group must have to be judged
 LEAST = 50
+_DRAWS = 1000
 
 
 def measures(found: Sequence[Case]) -> dict[str, float | None]:
-    """By name and protected attribute: per group the share approved with its 95% interval (Wilson) and its size, and the differences between groups."""
+    """By name and protected attribute: per group the share approved with its 95% interval (Wilson) and its size, and the differences between groups with
+    theirs."""
     values: dict[str, float | None] = {}
     for attribute in sorted({name for case in found for name in case.item.label.protected}):
         members: dict[str, list[Case]] = defaultdict(list)
@@ -37,6 +39,9 @@ def measures(found: Sequence[Case]) -> dict[str, float | None]:
         everybody = [case for own in members.values() for case in own]
         values |= {f"{name}:{attribute}": value for name, value in between(large, attribute).items()}
         values |= {f"{name}_all:{attribute}": value for name, value in between(everybody, attribute).items()}
+        for name, ends in intervals(large, attribute).items():
+            if values[f"{name}:{attribute}"] is not None:
+                values |= {f"{name}_low:{attribute}": ends[0], f"{name}_high:{attribute}": ends[1]}
     return values
 
 
@@ -77,6 +82,35 @@ def between(found: Sequence[Case], attribute: str) -> dict[str, float | None]:
     values["opportunity_difference"] = float(fair.equal_opportunity_difference(good, approved, sensitive_features=groups)) if opportunity else None
     values["odds_difference"] = float(fair.equalized_odds_difference(good, approved, sensitive_features=groups)) if odds else None
     return values
+
+
+def intervals(found: Sequence[Case], attribute: str) -> dict[str, tuple[float, float]]:
+    """95% intervals of what :func:`between` gives, by drawing whole clusters anew (percentiles, as fairlearn draws applications). The distance of the furthest
+    groups is never below 0, so that an interval of a difference that begins above 0 shows none; that of the ratio is to be held against 0.8."""
+    groups = {name: place for place, name in enumerate(sorted({case.item.label.protected[attribute] for case in found}))}
+    clusters = {name: place for place, name in enumerate(sorted({case.item.group_id for case in found}))}
+    if len(groups) < 2 or len(clusters) < 2:
+        return {}
+    # approved and all, of everybody, of good and of bad loans: kinds x (approved, all) x clusters x groups
+    counts = np.zeros((3, 2, len(clusters), len(groups)))
+    for case in found:
+        place = clusters[case.item.group_id], groups[case.item.label.protected[attribute]]
+        for kind in (0, 1 + case.y):
+            counts[kind, :, *place] += (case.approved, 1)
+    times = np.random.default_rng(0).multinomial(len(clusters), np.full(len(clusters), 1 / len(clusters)), _DRAWS).astype(float)
+    approved, count = np.moveaxis(times @ counts, 1, 0)  # kinds x draws x groups
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rates = approved / count
+        lowest, highest = rates.min(-1), rates.max(-1)  # of a draw without one of the groups nothing is known
+        apart = highest - lowest
+        drawn = {
+            "parity_difference": apart[0],
+            "impact_ratio": lowest[0] / highest[0],
+            "opportunity_difference": apart[1],
+            "odds_difference": np.maximum(apart[1], apart[2]),
+        }
+    known = {name: own[~np.isnan(own)] for name, own in drawn.items()}
+    return {name: (float(np.quantile(own, 0.025)), float(np.quantile(own, 0.975))) for name, own in known.items() if len(own) > _DRAWS / 2}
 
 
 def flips(items: Mapping[str, Item], records: Sequence[Record]) -> dict[str, float | None]:

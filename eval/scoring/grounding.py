@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from assistant.name_check import names_of, spelled, stands_in
 from core.text.language import language_of
 from core.text.numbers import Line, lines_of, unsupported_in
 from eval.metrics import answer_tokens
@@ -46,6 +47,23 @@ def quote_grounding(_item: Item, record: Record) -> Scored:
         return REFUSED
     judged = [quoted for sentence in record.sentences if (quoted := _is_quoted(sentence, record)) is not None]
     return Scored(sum(judged) / len(judged)) if judged else Scored(None, "no sentence that can be compared")
+
+
+def entity_grounding(item: Item, record: Record) -> Scored:
+    """The share of the names in the answer (of products and the like, as the product finds them in questions) that stand in one cited passage, its headings
+    too, or in the question. An answer in another language than all that it cites cannot be compared; numbers and codes are :func:`number_grounding`'s."""
+    if not answered(record):
+        return REFUSED
+    numbers = {one.n for one in record.cited}
+    passages = [passage for passage in record.retrieved if passage.rank in numbers]
+    if passages and all(language_of(passage.text) != language_of(record.text) for passage in passages):
+        return Scored(None, "in another language than what it cites")
+    sources = [item.question, *(turn.content for turn in item.history), *(f"{passage.heading}\n{passage.text}" for passage in passages)]
+    names = list(dict.fromkeys(names_of(record.text)))
+    if not names:
+        return Scored(None, "no names")
+    unknown = [name for name in names if not any(stands_in(name, source) for source in sources)]
+    return Scored(1 - len(unknown) / len(names), detail={"unknown": list(map(spelled, unknown))} if unknown else {})
 
 
 def kept(_item: Item, record: Record) -> Scored:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
+
+from core.text.language import HAN
 from eval.metrics import answer_tokens
 
-_CHRF_LONGEST = 6
-_CHRF_BETA = 2
+_CHRF = CHRF()
+#: of single texts: an order that a text is too short for is left out, others are smoothed (Chen and Cherry 2014, method 3)
+_BLEU = {chinese: BLEU(effective_order=True, tokenize="zh" if chinese else "13a") for chinese in (False, True)}
 
 
 def exact(text: str, accepted: Sequence[str]) -> bool:
@@ -37,26 +42,20 @@ def rouge_l(text: str, accepted: Sequence[str]) -> float:
 
 
 def chrf(text: str, accepted: Sequence[str]) -> float:
-    """The best F2 of runs of one to six characters, white space left out, over accepted texts (Popović, chrF, 2015), between 0 and 1."""
-    return max((_chrf("".join(text.split()), "".join(one.split())) for one in accepted), default=0.0)
+    """The best F2 of runs of one to six characters, white space left out, over accepted texts (Popović, chrF, 2015; sacrebleu), between 0 and 1."""
+    return float(_CHRF.sentence_score(text, accepted).score) / 100 if accepted else 0.0
+
+
+def bleu(text: str, accepted: Sequence[str]) -> float:
+    """BLEU of one text over all accepted ones together (Papineni et al., BLEU, 2002; sacrebleu), between 0 and 1. Where one of them has Chinese in it Chinese is
+    read by characters."""
+    chinese = any(HAN.search(one) for one in (text, *accepted))
+    return min(1.0, float(_BLEU[chinese].sentence_score(text, accepted).score) / 100) if accepted else 0.0
 
 
 def runs(tokens: Sequence[str], length: int) -> Counter[tuple[str, ...]]:
     """All runs of so many tokens, with how often each occurs."""
     return Counter(tuple(tokens[at : at + length]) for at in range(len(tokens) - length + 1))
-
-
-def _chrf(text: str, gold: str) -> float:
-    precisions, recalls = [], []
-    for length in range(1, _CHRF_LONGEST + 1):
-        ours, theirs = runs(text, length), runs(gold, length)
-        if ours and theirs:  # an order that one of them is too short for says nothing
-            shared = (ours & theirs).total()
-            precisions.append(shared / ours.total())
-            recalls.append(shared / theirs.total())
-    if not precisions or not (precision := sum(precisions) / len(precisions)) + (recall := sum(recalls) / len(recalls)):
-        return 0.0
-    return (1 + _CHRF_BETA**2) * precision * recall / (_CHRF_BETA**2 * precision + recall)
 
 
 def _f1(shared: int, ours: int, theirs: int) -> float:

@@ -43,6 +43,9 @@ _RETRIEVAL = {
     "rr@10": "one over the rank of the first passage with evidence",
     "ndcg@10": "evidence early in the first ten passages, better evidence earlier",
     "ap@5": "precision at each passage with evidence among the first five",
+    "ranked_precision@5": "passages with evidence stand before the others of the first five",
+    "id_recall": "share of the evidence among all passages",
+    "id_precision": "share of all passages that hold evidence",
     "evidence_recall": "the prompt held what the answer needs",
 }
 
@@ -53,6 +56,7 @@ _ALL = (
     _metric("token_f1", answers.f1, _answerable_with(lambda item: item.answer.texts), "words shared with an accepted answer"),
     _metric("rouge_l", answers.rouge_l, _answerable_with(lambda item: item.answer.texts), "longest common subsequence with an accepted answer"),
     _metric("chrf", answers.chrf, _answerable_with(lambda item: item.answer.texts), "runs of characters shared with an accepted answer"),
+    _metric("bleu", answers.bleu, _answerable_with(lambda item: item.answer.texts), "runs of words shared with accepted answers"),
     _metric("numeric_match", answers.numeric_match, _answerable_with(lambda item: item.answer.numbers), "every number stated, in its unit", binary=True),
     _metric("date_match", answers.date_match, _answerable_with(answers.has_dates), "every date stated", binary=True),
     _metric("fact_recall", answers.fact_recall, _answerable_with(lambda item: item.answer.facts), "share of the facts stated"),
@@ -61,6 +65,7 @@ _ALL = (
     *(_metric(name, retrieval.measure(name), retrieval.applies, title, binary=name == "hit@5") for name, title in _RETRIEVAL.items()),
     _metric("number_grounding", grounding.number_grounding, citations.applies, "share of the numbers that what is cited states"),
     _metric("quote_grounding", grounding.quote_grounding, citations.applies, "share of the sentences that quote what they cite"),
+    _metric("entity_grounding", grounding.entity_grounding, citations.applies, "share of the names that what is cited or the question has"),
     _metric("kept", grounding.kept, _reads_and_answers, "share of the written sentences that left"),
     _metric("citation_precision", citations.precision, citations.applies_to_evidence, "share of the citations that point to evidence"),
     _metric("citation_recall", citations.recall, citations.applies_to_evidence, "share of the evidence that is cited"),

@@ -20,9 +20,10 @@ from eval.scoring.score import Scored
 from eval.suite.item import Item
 
 _MEASURES = {"precision@5": P @ 5, "hit@5": Success @ 5, "rr@10": RR @ 10, "ndcg@10": nDCG @ 10, "ap@5": AP @ 5}
-NAMES = ("recall@5", *_MEASURES, "evidence_recall")
+NAMES = ("recall@5", *_MEASURES, "ranked_precision@5", "id_recall", "id_precision", "evidence_recall")
 #: longer than any prompt's list
 _ALL = 1000
+_DEPTH = 5
 _SUFFICES = 2
 _QUERY = "q"
 
@@ -34,10 +35,8 @@ def applies(item: Item, arm: str) -> bool:
 
 def measure(name: str) -> Callable[[Item, Record], Scored]:
     """The metric of one of :data:`NAMES`."""
-    if name == "recall@5":
-        return lambda item, record: Scored(recall(item, record, 5))
-    if name == "evidence_recall":
-        return lambda item, record: Scored(evidence_recall(item, record))
+    if (own := _OWN.get(name)) is not None:
+        return lambda item, record: Scored(own(item, record))
     return lambda item, record: Scored(_ranked(name, item, record))
 
 
@@ -56,9 +55,31 @@ def evidence_recall(item: Item, record: Record) -> float:
     return len(found) / len(needed) if needed else 0.0
 
 
+def ranked_precision(item: Item, record: Record, depth: int) -> float:
+    """The mean precision at the places of the first passages that hold evidence: 1 when they stand before all others. It is average precision over what was
+    found; ragas and DeepEval call it context precision."""
+    holds = tuple(int(bool(one)) for one in _held(item, record)[:depth])
+    return _of_grades(holds, ())["ap@5"]
+
+
+def id_precision(item: Item, record: Record) -> float:
+    """The share of the passages that hold evidence, each counted once whatever its rank (ragas' context precision by ids)."""
+    passages = {passage.chunk_id: bool(held(passage, item.evidence)) for passage in record.retrieved}
+    return sum(passages.values()) / len(passages) if passages else 0.0
+
+
 def relevant(item: Item, record: Record) -> int:
     """How many of the passages hold evidence."""
     return sum(map(bool, _held(item, record)))
+
+
+_OWN: dict[str, Callable[[Item, Record], float]] = {
+    "recall@5": lambda item, record: recall(item, record, _DEPTH),
+    "ranked_precision@5": lambda item, record: ranked_precision(item, record, _DEPTH),
+    "id_recall": lambda item, record: recall(item, record, _ALL),
+    "id_precision": id_precision,
+    "evidence_recall": evidence_recall,
+}
 
 
 def _held(item: Item, record: Record) -> list[frozenset[int]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eval.statistics.shares import Numbers
 
@@ -27,6 +29,10 @@ class Clusters:
         np.add.at(sums, which, np.where(there, values, 0.0))
         np.add.at(counts, which, there.astype(float))
         return cls(sums, counts)
+
+    def only(self, columns: NDArray[Any]) -> Clusters:
+        """Some of the columns, by number or by mask."""
+        return Clusters(self.sums[:, columns], self.counts[:, columns])
 
     @property
     def totals(self) -> Numbers:

@@ -11,7 +11,7 @@ from core.errors import BadInput
 from eval.statistics.estimates import Difference, differences
 from eval.statistics.judged import Judged
 from eval.statistics.shares import Numbers
-from eval.statistics.summarise import pair_of, with_holm
+from eval.statistics.summarise import bounded, pair_of, with_holm
 from eval.statistics.values import slices
 from eval.summary import ALL, Pair
 
@@ -86,7 +86,8 @@ def side_by_side(first: Judged, second: Judged, metric: str, first_arm: str, sec
     if not rows:
         return None
     groups = [items[ids[row]].group_id for row in rows]
-    return differences(before[rows][:, None], after[rows][:, None], groups, np.array([second.metrics[metric].binary]))[0]
+    found = second.metrics[metric]
+    return differences(before[rows][:, None], after[rows][:, None], groups, np.array([found.binary]), np.array([bounded(found)]))[0]
 
 
 def _aligned(first: Side, second: Side, metric: str) -> tuple[list[str], Numbers, Numbers]:

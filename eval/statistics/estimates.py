@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from eval.statistics.bootstrap import of_differences, of_means
 from eval.statistics.clusters import Clusters
+from eval.statistics.effective import bounds_of
 from eval.statistics.flips import sign_flip
 from eval.statistics.shares import Bounds, Interval, Numbers, mcnemar, wilson_bounds
 
-Method = Literal["wilson", "cluster-bootstrap", "bootstrap", "none"]
+Method = Literal["wilson", "cluster-wilson", "cluster-bootstrap", "bootstrap", "none"]
 Test = Literal["mcnemar", "sign-flip", "cluster-sign-flip"]
 Flags = NDArray[np.bool_]
 
@@ -55,8 +56,8 @@ def independent(groups: Sequence[str]) -> bool:
 def means(values: Numbers, groups: Sequence[str], share: Flags, bounded: Flags) -> Means:
     """Mean and 95% interval of the columns of items x columns, NaN where an item has no value.
 
-    An interval of a share is never narrower than Wilson's, as if the items were independent: clusters only take away. So that nothing in 300 is not taken
-    for never, amounts between 0 and 1 that are all 0 or all 1 are treated as shares.
+    Shares take Wilson's interval, of clusters with as many items as they are worth. So that nothing in 300 is not taken for never, amounts between 0 and 1
+    that are all 0 or all 1 are treated as shares.
 
     Args:
         share: of each column whether its values are 0 or 1.
@@ -65,39 +66,43 @@ def means(values: Numbers, groups: Sequence[str], share: Flags, bounded: Flags) 
     part = Clusters.of(values, groups)
     counts, mean = part.totals, part.means
     alone = independent(groups)
-    wilson = wilson_bounds(np.nan_to_num(mean) * counts, counts)
     with np.errstate(invalid="ignore"):
-        extreme = bounded & ((mean == 0) | (mean == 1))
-    by_wilson = (counts > 0) & (extreme | (share & alone))
-    low, high = np.where(by_wilson, wilson.low, np.nan), np.where(by_wilson, wilson.high, np.nan)
+        by_wilson = (counts > 0) & (share | (bounded & ((mean == 0) | (mean == 1)))) & (alone | (part.filled >= 2))
+    low, high = np.full(len(mean), np.nan), np.full(len(mean), np.nan)
+    found = wilson_bounds((mean * counts)[by_wilson], counts[by_wilson]) if alone else bounds_of(part.only(by_wilson), values[:, by_wilson])
+    low[by_wilson], high[by_wilson] = found
     drawn = np.flatnonzero((part.filled >= 2) & ~by_wilson)
     if len(drawn):
-        found = of_means(Clusters(part.sums[:, drawn], part.counts[:, drawn]))
+        found = of_means(part.only(drawn))
         seen = values[:, drawn]
         low[drawn] = np.fmax(found.low, np.nanmin(seen, 0))
         high[drawn] = np.fmin(found.high, np.nanmax(seen, 0))
-        shares = drawn[share[drawn]]
-        low[shares], high[shares] = np.minimum(low[shares], wilson.low[shares]), np.maximum(high[shares], wilson.high[shares])
     bootstrap: Method = "bootstrap" if alone else "cluster-bootstrap"
     methods: list[Method] = ["none"] * len(mean)
     for column in np.flatnonzero(by_wilson):
-        methods[column] = "wilson"
+        methods[column] = "wilson" if alone else "cluster-wilson"
     for column in drawn:
         methods[column] = bootstrap
     return Means(mean, Bounds(low, high), methods)
 
 
-def differences(first: Numbers, second: Numbers, groups: Sequence[str], share: Flags) -> list[Difference | None]:
+def differences(first: Numbers, second: Numbers, groups: Sequence[str], share: Flags, bounded: Flags | None = None) -> list[Difference | None]:
     """Each column of ``second`` against that of ``first``, on the items that have a value in both; None where fewer than two clusters have.
 
-    Where yes and no are compared the interval reaches at least as far as one change in as many items could hide (Wilson's bound of none)."""
+    Where yes and no are compared the interval reaches at least as far as one change in as many items could hide (Wilson's bound of none).
+
+    Args:
+        share: of each column whether its values are 0 or 1.
+        bounded: whether they lie between 0 and 1, so that no difference is beyond 1; shares do in any case.
+    """
+    within = share if bounded is None else share | bounded
     apart = second - first
     part = Clusters.of(apart, groups)
     found: list[Difference | None] = [None] * apart.shape[1]
     columns = np.flatnonzero(part.filled >= 2)
     if not len(columns):
         return found
-    part = Clusters(part.sums[:, columns], part.counts[:, columns])
+    part = part.only(columns)
     mean, counts, alone = part.means, part.totals, independent(groups)
     low, high = of_differences(part)
     chances = sign_flip(part)
@@ -111,11 +116,13 @@ def differences(first: Numbers, second: Numbers, groups: Sequence[str], share: F
         p, test = float(chances[place]), flipped
         only_first = only_second = None
         if share[column]:
-            ends = Interval(max(-1.0, min(ends.low, at - hidden[place])), min(1.0, max(ends.high, at + hidden[place])))
+            ends = Interval(min(ends.low, at - hidden[place]), max(ends.high, at + hidden[place]))
             if np.isin(first[both, column], (0, 1)).all() and np.isin(second[both, column], (0, 1)).all():  # not so where repetitions disagree
                 only_first, only_second = int((apart[both, column] < 0).sum()), int((apart[both, column] > 0).sum())
                 if alone:
                     p, test = mcnemar(only_first, only_second), "mcnemar"
+        if within[column]:
+            ends = Interval(max(-1.0, ends.low), min(1.0, ends.high))
         found[column] = Difference(
             count=int(counts[place]), clusters=int(part.filled[place]), mean=at, low=float(ends.low), high=float(ends.high), p=p, test=test,
             only_first=only_first, only_second=only_second, spread=float(apart[both, column].var()), error=float(errors[place]),

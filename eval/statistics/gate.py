@@ -14,6 +14,7 @@ from core.errors import BadInput
 from core.verdict import Check, Verdict
 from eval.scoring.rates import none_of
 from eval.statistics.compare import same_suite, side_by_side
+from eval.statistics.effective import clustered_bounds
 from eval.statistics.estimates import Difference, differences, independent
 from eval.statistics.judged import Judged
 from eval.statistics.shares import wilson
@@ -127,16 +128,20 @@ def _check(judged: Judged, threshold: Threshold, baseline: Judged | None) -> Che
     return _not_worse(judged, threshold, baseline)
 
 
+Kind = Literal["mean", "figure", "difference"]
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A figure and what its interval rests on."""
+    """What was found, of a kind, and what its interval rests on. Where it is ``bounded`` it lies between 0 and 1."""
 
+    kind: Kind
     value: float | None
     low: float | None
     high: float | None
     count: int
-    clusters: int | None  # where items are not independent
     bounded: bool
+    groups: Sequence[str] = ()  # of the items, where they are not independent
 
 
 def _figure(judged: Judged, threshold: Figure) -> Check:
@@ -159,23 +164,23 @@ def _seen(judged: Judged, threshold: Figure) -> _Seen:
     records = [record for record in judged.run.records if record.arm == threshold.arm]
     if threshold.metric == ERRORS and threshold.slice == ALL and records:
         wrong = sum(record.error is not None for record in records)
-        return _Seen(wrong / len(records), *wilson(wrong, len(records)), len(records), None, True)
+        return _Seen("mean", wrong / len(records), *wilson(wrong, len(records)), len(records), True)
     found = next((one for one in judged.summary.aggregates if (one.arm, one.metric, one.slice) == (threshold.arm, threshold.metric, threshold.slice)), None)
     if found is not None:
         metric = judged.metrics.get(found.metric)
-        return _Seen(found.mean, found.low, found.high, found.scored, _clusters(judged, found), metric is None or bounded(metric))
+        return _Seen("mean", found.mean, found.low, found.high, found.scored, metric is None or bounded(metric), _groups(judged, found))
     of_arm = judged.summary.corpus_metrics.get(threshold.arm, {})
     if threshold.slice == ALL and threshold.metric in of_arm:
         value = of_arm[threshold.metric]
-        return _Seen(value, None, None, len({record.item for record in records}) if value is not None else 0, None, False)
+        return _Seen("figure", value, None, None, len({record.item for record in records}) if value is not None else 0, False)
     _known(judged, threshold, threshold.arm)
-    return _Seen(None, None, None, 0, None, True)
+    return _Seen("mean", None, None, None, 0, True)
 
 
-def _clusters(judged: Judged, found: Aggregate) -> int | None:
+def _groups(judged: Judged, found: Aggregate) -> Sequence[str]:
     there = slices(judged.values.items)[found.slice] & ~np.isnan(judged.values.of(found.arm, found.metric))
     groups = [item.group_id for item, one in zip(judged.values.items, there, strict=True) if one]
-    return None if independent(groups) else len(set(groups))
+    return () if independent(groups) else groups
 
 
 def _too_small(threshold: Figure, seen: _Seen) -> str:
@@ -195,10 +200,11 @@ def _too_small(threshold: Figure, seen: _Seen) -> str:
         )
     if seen.low is None or seen.high is None:
         return "there is no interval"
-    if seen.clusters is not None and seen.clusters < CLUSTERS:
-        return f"{seen.clusters} clusters are too few for an interval, at least {CLUSTERS} are needed"
+    if seen.groups and (clusters := len(set(seen.groups))) < CLUSTERS:
+        return f"{clusters} clusters are too few for an interval, at least {CLUSTERS} are needed"
     if seen.bounded:
-        reached = wilson(seen.count, seen.count).low if threshold.min is not None else wilson(0, seen.count).high
+        faultless = clustered_bounds(np.full((seen.count, 1), best), seen.groups) if seen.groups else wilson(int(best) * seen.count, seen.count)
+        reached = float(np.max(faultless.low if threshold.min is not None else faultless.high))
         if (reached < threshold.limit) if threshold.min is not None else (reached > threshold.limit):
             return f"{seen.count} items are too few: without a single fault the interval would end at {_short(reached)}"
     return ""
@@ -208,7 +214,8 @@ def _above(judged: Judged, threshold: Above) -> Check:
     rows = _rows(judged, threshold.slice)
     first, second = (judged.values.of(arm, threshold.metric)[rows][:, None] for arm in (threshold.than, threshold.arm))
     groups = [judged.values.items[int(row)].group_id for row in rows]
-    found = _better(judged, threshold, differences(first, second, groups, np.array([judged.metrics[threshold.metric].binary]))[0])
+    metric = judged.metrics[threshold.metric]
+    found = _better(judged, threshold, differences(first, second, groups, np.array([metric.binary]), np.array([bounded(metric)]))[0])
     seen = _of_pair(found)
     if found is None or found.clusters < CLUSTERS:
         return _result(threshold, seen, None, f"{found.clusters if found else 0} clusters are too few, at least {CLUSTERS} are needed")
@@ -242,7 +249,9 @@ def _better(judged: Judged, threshold: Above | NotWorse, found: Difference | Non
 
 
 def _of_pair(found: Difference | None) -> _Seen:
-    return _Seen(None, None, None, 0, None, True) if found is None else _Seen(found.mean, found.low, found.high, found.count, found.clusters, True)
+    if found is None:
+        return _Seen("difference", None, None, None, 0, False)
+    return _Seen("difference", found.mean, found.low, found.high, found.count, False)
 
 
 def _known(judged: Judged, threshold: Threshold, arm: str) -> None:
@@ -267,6 +276,7 @@ def _rows(judged: Judged, part: str) -> Sequence[int]:
 def _result(threshold: Threshold, seen: _Seen, passed: bool | None, why: str) -> Check:
     return Check(
         name=f"{threshold.place}: {threshold.wanted}",
+        kind=seen.kind,
         metric=threshold.metric,
         arm=threshold.arm,
         slice=threshold.slice,

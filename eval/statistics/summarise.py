@@ -28,7 +28,9 @@ from eval.summary import ALL, Aggregate, Detectable, Effect, Omnibus, Pair, Summ
 _COMPARED = (*ARMS, "oracle")
 _PAIRS = (*combinations(_COMPARED, 2), ("wrong-adapter", "rag+lora"))
 _BASE, _RAG, _LORA, _BOTH = ARMS
-_EffectName = Literal["rag", "lora", "interaction", "retrieval_loss", "generation_loss"]
+_WRONG = "wrong-adapter"
+_UNBOUNDED = (-math.inf, math.inf)
+_EffectName = Literal["rag", "lora", "interaction", "retrieval_loss", "generation_loss", "wrong_adapter"]
 
 
 def summarise(
@@ -120,7 +122,8 @@ def _pairs(values: Values, metrics: Mapping[str, Metric], primary: Sequence[str]
     other = np.column_stack([values.of(second, metric)[rows] for metric, _, second in wanted])
     groups = [item.group_id for item, there in zip(values.items, rows, strict=True) if there]
     share = np.array([metrics[metric].binary for metric, _, _ in wanted], bool)
-    found = [pair_of(*names, name, apart) for names, apart in zip(wanted, differences(one, other, groups, share), strict=True) if apart]
+    within = np.array([bounded(metrics[metric]) for metric, _, _ in wanted], bool)
+    found = [pair_of(*names, name, apart) for names, apart in zip(wanted, differences(one, other, groups, share, within), strict=True) if apart]
     return with_holm(found, primary)
 
 
@@ -157,22 +160,31 @@ def _four(values: Values, metric: str) -> Numbers | None:
 def _effects(values: Values, metrics: Mapping[str, Metric]) -> list[Effect]:
     names: list[tuple[str, _EffectName]] = []
     columns: list[Numbers] = []
+    ends: list[tuple[float, float]] = []  # between which each one's values lie
     for name, metric in metrics.items():
         if (table := _four(values, name)) is not None:
             base, rag, lora, both = table.T
             columns += [((rag - base) + (both - lora)) / 2, ((lora - base) + (both - rag)) / 2, (both - lora) - (rag - base)]
             names += [(name, "rag"), (name, "lora"), (name, "interaction")]
+            ends += [(-1, 1), (-1, 1), (-2, 2)] if bounded(metric) else [_UNBOUNDED] * 3
+        if (_WRONG, name) in values.columns and (_BOTH, name) in values.columns:
+            columns.append(values.of(_BOTH, name) - values.of(_WRONG, name))
+            names.append((name, "wrong_adapter"))
+            ends.append((-1, 1) if bounded(metric) else _UNBOUNDED)
         if metric.higher_is_better and bounded(metric):  # what is missing to the best value, 1
             if ("oracle", name) in values.columns and (_BOTH, name) in values.columns:
                 columns.append(values.of("oracle", name) - values.of(_BOTH, name))
                 names.append((name, "retrieval_loss"))
+                ends.append((-1, 1))
             if ("oracle", name) in values.columns:
                 columns.append(1 - values.of("oracle", name))
                 names.append((name, "generation_loss"))
+                ends.append((0, 1))
     if not columns:
         return []
     part = Clusters.of(np.column_stack(columns), values.groups)
-    low, high = of_differences(part)
+    least, most = np.array(ends, float).T
+    low, high = (np.clip(bound, least, most) for bound in of_differences(part))
     return [
         Effect(metric=metric, name=name, count=int(part.totals[place]), value=float(part.means[place]), low=float(low[place]), high=float(high[place]))
         for place, (metric, name) in enumerate(names)

@@ -15,6 +15,8 @@ from eval.suite.item import Item
 from eval.summary import ALL
 
 Column = tuple[str, str]  # arm, metric
+#: the slice of items whose answer has to be put together from two documents or more (RGB's information integration)
+SEVERAL = "documents:several"
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,14 @@ def _check(score: Score, order: Mapping[str, int], metrics: Mapping[str, Metric]
 
 
 def slices(items: Sequence[Item]) -> dict[str, Flags]:
-    """The parts that are looked at alone: each language, task and topic, and each task in each language. Names are like ``lang:zh&task:calc``."""
+    """The parts that are looked at alone: each language, task and topic, items that need facts of two documents, and each task in each language. Names are like ``lang:zh&task:calc``."""
     found: dict[str, list[int]] = {ALL: list(range(len(items)))}
-    parts: list[dict[str, list[int]]] = [{}, {}, {}, {}]
+    parts: list[dict[str, list[int]]] = [{}, {}, {}, {}, {}]
     for place, item in enumerate(items):
-        names = (f"lang:{item.lang}", f"task:{item.task}", f"topic:{item.topic}" if item.topic else "", f"lang:{item.lang}&task:{item.task}")
+        names = (
+            f"lang:{item.lang}", f"task:{item.task}", f"topic:{item.topic}" if item.topic else "", SEVERAL if _joins_documents(item) else "",
+            f"lang:{item.lang}&task:{item.task}",
+        )  # fmt: skip
         for part, name in zip(parts, names, strict=True):
             if name:
                 part.setdefault(name, []).append(place)
@@ -102,3 +107,8 @@ def slices(items: Sequence[Item]) -> dict[str, Flags]:
         masks[name] = np.zeros(len(items), bool)
         masks[name][places] = True
     return masks
+
+
+def _joins_documents(item: Item) -> bool:
+    """Whether no piece of evidence suffices alone, and those that are needed together are of different documents."""
+    return len({one.document_id for one in item.evidence}) > 1 and all(one.grade == 1 for one in item.evidence)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.errors import BadInput
+
 _HERE = Path(__file__).parent
 
 
@@ -13,5 +15,12 @@ def shipped() -> dict[str, Path]:
 
 
 def find_suite(path: Path) -> Path:
-    """The folder that was named; a shipped suite may be named without its folder where no folder of that name lies here."""
-    return path if path.exists() else shipped().get(str(path), path)
+    """The folder that was named; a shipped suite may be named without its folder where no folder of that name lies here.
+
+    Raises:
+        BadInput: there is neither.
+    """
+    known = shipped()
+    if not path.exists() and str(path) not in known:
+        raise BadInput(f"there is no folder {path}, and no shipped suite of that name; those are {', '.join(known)}", param="SUITE")
+    return path if path.exists() else known[str(path)]

@@ -19,6 +19,7 @@ from engines.catalogue import Catalogue
 
 BASE, ADAPTER = "b" * 64, "a" * 64
 PASSED = Check(
+    kind="mean",
     name="correct of rag+lora: mean at least 0.8", metric="correct", arm="rag+lora", slice="all", wanted="mean at least 0.8", threshold=0.8, value=0.9, low=0.86,
     high=0.93, count=240, passed=True, why="216 of 240",
 )  # fmt: skip

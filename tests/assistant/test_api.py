@@ -13,15 +13,17 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from prometheus_client import generate_latest
 from starlette.testclient import TestClient
 
 from assistant.api.app import create_app
+from assistant.api.metrics import Metrics
 from assistant.api.routes.documents import SUPPORTED
 from assistant.bootstrap import Application
 from assistant.retrieve import Retriever
 from core.errors import Unavailable
 from core.place import Place
-from core.ports import GenerationOptions
+from core.ports import AdapterWaits, GenerationOptions, GeneratorLoad
 from core.prompts import Prompt
 from core.types import AdapterRef
 from engines.catalogue.jobs import ClaimedJob
@@ -700,6 +702,14 @@ def test_metrics_count_answers_by_closed_labels(service: Service) -> None:
     assert 'bankassist_answers_total{adapter="customer-service",kind="answered",reason=""} 1.0' in text
     assert 'bankassist_requests_total{method="POST",route="/v1/answers",status="200"} 1.0' in text
     assert "Alpha" not in text
+
+
+def test_metrics_tell_what_was_waited_for_adapters_where_this_process_holds_them(service: Service) -> None:
+    assert "bankassist_adapter_" not in service.admin.get("/metrics").text
+    load = GeneratorLoad(0, 0, 0, 0, 0, 0, 0, adapters=AdapterWaits(2, 1.5, 40, 0.25))
+    text = generate_latest(Metrics(lambda: load, lambda: 0, lambda: 0).registry).decode()
+    for figure in ("loads 2.0", "load_seconds 1.5", "uses 40.0", "use_seconds 0.25"):
+        assert f"\nbankassist_adapter_{figure}\n" in text
 
 
 def test_metrics_have_no_label_that_a_caller_made_up(service: Service) -> None:

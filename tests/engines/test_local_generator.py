@@ -87,8 +87,14 @@ def test_the_text_is_the_one_that_peft_generates(generator: LocalGenerator, base
 def test_adapters_change_the_text_and_leave_no_trace(generator: LocalGenerator, adapters: dict[str, AdapterRef]) -> None:
     order = [None, "activated", "plain", "other", None, "plain", "activated", "other", None]
     texts: dict[str | None, set[str]] = {}
+    before = generator.load_now.adapters
     for name in order:
         texts.setdefault(name, set()).add(text_of(generator, PROMPTS[0], adapters[name] if name else None))
+    assert before is not None
+    assert generator.load_now.adapters is not None
+    waits = generator.load_now.adapters.since(before)
+    assert waits.loads + waits.uses == 6  # the base model is no adapter
+    assert waits.uses >= 3
     assert all(len(found) == 1 for found in texts.values())
     assert len({next(iter(found)) for found in texts.values()}) == 4
 

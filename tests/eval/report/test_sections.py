@@ -264,7 +264,7 @@ def test_groups_and_pairs_are_shown_as_the_scoring_counted_them() -> None:
     found = tables(fairness.section(run(items, records, summary=EMPTY.model_copy(update={"corpus_metrics": counted}))))
     groups = plain(found["Favourable ratings by sex, with 95% intervals"])
     assert [(row[0], row[1], row[2], row[-1]) for row in groups] == [("men", 2, 0.5, "fewer than 50"), ("women", 2, 1.0, "fewer than 50")]
-    assert plain(found["Between the groups by sex"])[0] == ["Lowest share over highest", None, 0.5, ""]
+    assert plain(found["Between the groups by sex, with 95% intervals"])[0] == ["Lowest share over highest", None, 0.5, ""]
     flips, change = plain(found["The same application with another protected attribute"])
     assert flips == ["Pairs whose rating changes", "1 of 2", 0.5, "not kept"]
     assert change[2:] == [pytest.approx(0.095), "not kept"]  # between no change and 0.1
@@ -334,6 +334,29 @@ def test_without_a_gate_there_is_no_verdict() -> None:
     assert "1 of 2 calls failed" in found.text
 
 
+def test_what_the_run_took_of_the_machine() -> None:
+    taken = {"peak_mib": 2048.4, "adapter_loads": 3, "adapter_load_seconds": 1.5, "adapter_uses": 250, "adapter_use_seconds": 0.005, "reason": ""}
+    found = cost.section(run([item("a")], [answered("a")], document={"resources": taken}))
+    assert plain(tables(found)["What the run took"]) == [
+        ["Memory at most", "2,048 MiB"],
+        ["Changes to an adapter that had to be read", "3 times, 500 ms each"],
+        ["Changes to an adapter in memory", "250 times, 0.02 ms each"],
+    ]
+    elsewhere = dict.fromkeys(taken) | {"reason": "a service answered"}
+    assert "Memory and adapters: a service answered." in notes(cost.section(run([item("a")], [answered("a")], document={"resources": elsewhere})))
+
+
+def test_noise_and_attacks_have_their_figures() -> None:
+    figures = {"rag+lora": {"noise_slope": -0.25, "noise_area": 0.5, "attack_success:injection/table": 0.1, "attack_success@in a cell": 0.2}}
+    records = [answered("a", retrieved=(passage(1),))]
+    made = run(
+        [item("a", evidence=(PLACE,), answer=Expected(facts=(("5",),)))], records, {"a": 1.0}, summary=EMPTY.model_copy(update={"corpus_metrics": figures})
+    )
+    found = tables(robustness.section(made))
+    assert plain(found["How far noise pulls the right outcome down"]) == [["Documents and adapters (rag+lora)", -0.025, 0.5]]
+    assert plain(found["Orders that were obeyed, by kind and place (rag+lora)"]) == [["kind: injection/table", 0.1], ["place: in a cell", 0.2]]
+
+
 @pytest.mark.parametrize(
     ("section", "said"),
     [
@@ -381,7 +404,15 @@ def test_everything_that_the_run_recorded_is_shown() -> None:
 
 
 def check(**fields: Any) -> dict[str, Any]:
-    made = {"name": "fabricated[1]: at most 0", "metric": "fabricated", "arm": "rag+lora", "slice": "all", "wanted": "at most 0", "threshold": 0.0}
+    made = {
+        "name": "fabricated[1]: at most 0",
+        "kind": "mean",
+        "metric": "fabricated",
+        "arm": "rag+lora",
+        "slice": "all",
+        "wanted": "at most 0",
+        "threshold": 0.0,
+    }
     return made | {"value": 0.0, "low": 0.0, "high": 0.1, "count": 30, "passed": True, "decided": True, "why": "0 of 30"} | fields
 
 
@@ -408,15 +439,10 @@ def test_the_verdict_is_the_gates(checks: list[dict[str, Any]], title: str, text
 
 
 def test_a_difference_that_a_gate_asks_for_is_in_points() -> None:
-    mean = Aggregate(arm="rag+lora", metric="correct", total=10, scored=10, errors=0, mean=0.7, low=0.6, high=0.8, method="wilson")
-    gate = {
-        "checks": [check(metric="correct", value=0.7), check(metric="correct", value=0.2), check(metric="auroc", value=0.8)],
-        "thresholds_set_before_run": True,
-    }
-    summary = EMPTY.model_copy(update={"aggregates": (mean,), "corpus_metrics": {"rag+lora": {"auroc": 0.8}}})
-    found = verdict.section(run([item("a")], [answered("a")], gate=gate, summary=summary))
-    table = tables(found)["The checks of the gate"]
-    assert [row[1].form for row in table.rows if isinstance(row[1], Value)] == ["share", "points", "number"]
+    looked_at = (("correct", "mean"), ("correct", "difference"), ("auroc", "figure"), ("ndcg@10", "difference"), ("seconds", "mean"))
+    gate = {"checks": [check(metric=name, kind=kind) for name, kind in looked_at], "thresholds_set_before_run": True}
+    table = tables(verdict.section(run([item("a")], [answered("a")], gate=gate)))["The checks of the gate"]
+    assert [row[1].form for row in table.rows if isinstance(row[1], Value)] == ["share", "points", "number", "number", "seconds"]
 
 
 def test_fewer_wrong_refusals_are_better() -> None:

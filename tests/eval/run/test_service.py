@@ -102,6 +102,9 @@ def test_errors_of_the_service_are_ours(service: Service) -> None:
     assert [adapter.name for adapter in service.engines().adapters] == ["compliance", "customer-service"]
     target: Target = service
     assert target.key(Job(staff, "rag", 0)) is None  # nothing of a service is used again
+    taken = target.measure()()
+    assert (taken.peak_mib, taken.adapter_loads) == (None, None)
+    assert "a service answered" in taken.reason
 
 
 def test_a_run_needs_a_key_for_every_caller_and_an_arm_that_can_be_asked(application: Application, keys: Path, tmp_path: Path) -> None:

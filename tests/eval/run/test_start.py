@@ -70,6 +70,8 @@ def test_every_answer_is_a_record_and_the_folder_says_what_was_run(bank: Setting
     assert answers["fee-then", "rag", 0] == "The annual fee of the Alpha card is USD 30.00."
     assert found.document.thresholds is not None
     assert found.document.thresholds.text == thresholds.read_text()
+    assert found.document.resources is not None
+    assert (found.document.resources.peak_mib or 0) > 50 or sys.platform != "linux"
     assert problems_of(tmp_path / "run") == []
     with pytest.raises(Conflict, match="holds something already"):
         run(Wanted(suite.path, ARMS), tmp_path / "run", bank)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+from fairlearn import metrics as fair  # type: ignore[import-untyped]
 
 from eval.run.record import Record
 from eval.scoring import fairness, loan
@@ -43,6 +45,36 @@ def test_by_hand() -> None:
     assert values["odds_difference:gender"] == pytest.approx(max(1 - 20 / 30, 4 / 10 - 5 / 20))
     assert values["group_auroc:gender=m"] == pytest.approx((1 + 0.6) / 2)
     assert values["group_calibration:gender=f"] == pytest.approx((25 * 0.2 + 25 * 0.8) / 50 - 20 / 50)
+
+
+def test_intervals_between_groups_are_fairlearn_s_where_items_are_independent() -> None:
+    values = _measured(_group("f", 20, 10, 5, 15), _group("m", 40, 0, 4, 6))
+    groups, good = np.repeat(["f", "m"], 50), np.repeat([1, 0, 1, 0], [30, 20, 40, 10])
+    approved = np.repeat([1, 0, 1, 0, 1, 0, 1, 0], [20, 10, 5, 15, 40, 0, 4, 6])
+    rates = {"all": fair.selection_rate, "good": fair.true_positive_rate}
+    frame = fair.MetricFrame(metrics=rates, y_true=good, y_pred=approved, sensitive_features=groups, n_boot=60, ci_quantiles=[0.025, 0.975], random_state=3)
+    for name, theirs, metric in (
+        ("parity_difference", frame.difference_ci(), "all"), ("impact_ratio", frame.ratio_ci(), "all"), ("opportunity_difference", frame.difference_ci(), "good"),
+    ):  # fmt: skip
+        low, high = (values[f"{name}_{end}:gender"] for end in ("low", "high"))
+        assert (low, high) == pytest.approx((theirs[0][metric], theirs[1][metric]), abs=0.1)
+    odds = values["odds_difference_low:gender"], values["odds_difference_high:gender"]
+    assert odds[0] is not None
+    assert odds[1] is not None
+    assert odds[0] < (values["odds_difference:gender"] or 0) < odds[1]
+
+
+def test_pairs_of_one_cluster_are_drawn_together() -> None:
+    def spread(size: int) -> float:
+        women, men = _group("f", 25, 0, 25, 0), _group("m", 25, 25, 0, 0)
+        items = [one.model_copy(update={"group_id": f"g{place // size}"}) for place, one in enumerate([*women[0], *men[0]])]
+        values = _measured((items, [*women[1], *men[1]]))
+        low, high = values["parity_difference_low:gender"], values["parity_difference_high:gender"]
+        assert low is not None
+        assert high is not None
+        return high - low
+
+    assert spread(5) > 1.5 * spread(1)
 
 
 def test_small_groups_are_shown_and_judge_nothing() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eval.run.record import Checked
-from eval.scoring.grounding import kept, number_grounding, quote_grounding
+from eval.scoring.grounding import entity_grounding, kept, number_grounding, quote_grounding
 from tests.eval.scoring.made import answer, cited, item, passage, refusal, said
 
 _ZH = "月费为4.50元。年利率为2.75%，按日计息，按季结息。"
@@ -62,6 +62,38 @@ def test_a_heading_is_part_of_what_is_cited() -> None:
 )
 def test_quotations(sentences: tuple[Checked, ...], expected: float | None) -> None:
     assert quote_grounding(item(), answer("it", retrieved=_PLACES, sentences=sentences)).value == expected
+
+
+_NAMED = (
+    passage(1, text="The Harbour Notice Account pays 2.75% a year. Kestrel Bank opens it in the branch."),
+    passage(2, text="港湾通知账户的年利率为2.75%。").model_copy(update={"heading": "港湾银行利率"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "citations", "expected"),
+    [
+        ("The Harbour Notice Account pays 2.75%.", (1,), 1),
+        ("At Kestrel Bank a Harbour Notice Account pays more than a Linden Notice Account.", (1,), 2 / 3),  # Linden stands nowhere
+        ("The Harbour Notice Account pays 2.75%.", (), 0),
+        ("The Alder Savings Account pays nothing.", (1,), 1),  # of the question
+        ("It pays 2.75% a year.", (1,), None),
+        ("The Harbour Notice Account pays 2.75%.", (2,), None),  # in another language than its passage
+        ("港湾通知账户的年利率为2.75%。", (2,), 1),
+        ("海岸通知账户的年利率为2.75%。", (2,), 0),
+    ],
+)
+def test_names(text: str, citations: tuple[int, ...], expected: float | None) -> None:
+    asked = item(question="What does the Alder Savings Account pay?")
+    record = answer(text, retrieved=_NAMED, cited=tuple(map(cited, citations)))
+    value = entity_grounding(asked, record).value
+    assert value == (None if expected is None else pytest.approx(expected))
+
+
+def test_a_name_that_stands_nowhere_is_told() -> None:
+    record = answer("The 海岸通知账户 is for those who want neither of both, nor the Linden Notice Account.", retrieved=_NAMED, cited=(cited(1),))
+    assert entity_grounding(item(), record).detail == {"unknown": ["Linden Notice Account", "海岸通知账户"]}
+    assert entity_grounding(item(), refusal()).reason == "refused"
 
 
 def test_the_share_that_was_kept() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from core.errors import Unavailable
 from engines.entailment import EntailmentModel
-from eval.run.record import Checked
+from eval.run.record import Checked, Retrieved
 from eval.scoring.local_models import entailment_metrics, similarity_metrics
 from eval.suite.item import Expected
 from tests.embedder import HashedEmbedder
@@ -53,6 +53,26 @@ def _values(*sentences: Checked) -> list[float | None]:
 )
 def test_citations_by_entailment(sentences: list[Checked], expected: list[float]) -> None:
     assert _values(*sentences) == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "recall", "precision"),
+    [
+        # fee 4 stands in the first and the third passage, fee 2 in the third alone
+        pytest.param(facts("4", "2"), _PLACES, 1, 2 / 3, id="all claims"),
+        pytest.param(facts("4", "9"), _PLACES, 1 / 2, 2 / 3, id="one of two claims"),
+        pytest.param(facts("9"), _PLACES, 0, 0, id="none"),
+        pytest.param(Expected(texts=("4", "9")), _PLACES[:2], 1, 1 / 2, id="the first accepted answer"),
+        pytest.param(facts("4"), (), 0, 0, id="nothing found"),
+    ],
+)
+def test_claims_and_passages(wanted: Expected, found: tuple[Retrieved, ...], recall: float, precision: float) -> None:
+    asked = item(question="fee", answer=wanted)
+    for record in (answer("x", retrieved=found), refusal(retrieved=found)):  # whatever was made of what was found
+        assert [_JUDGED[name].score(asked, record).value for name in ("claim_recall", "context_precision")] == [recall, precision]
+    assert _JUDGED["claim_recall"].applies(asked, "rag")
+    assert not _JUDGED["claim_recall"].applies(asked, "oracle")
+    assert not _JUDGED["claim_recall"].applies(item(), "rag")
 
 
 def test_refusals_are_left_out_and_the_model_is_named() -> None:

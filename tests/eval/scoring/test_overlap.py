@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.scoring.overlap import chrf, common_subsequence, exact, rouge_l
+from eval.scoring.overlap import bleu, chrf, common_subsequence, exact, rouge_l
 
 _TEXTS = st.text(st.sampled_from("ab c年费%1"), max_size=12)
 
@@ -53,6 +55,25 @@ def test_chrf() -> None:
     assert chrf("", ["年费"]) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("text", "accepted", "expected"),
+    [
+        # of words 4 of 5, of pairs 2 of 4, of triples 1 of 3 are shared; of fours none of 2, which counts as 1 of 2 * 2
+        pytest.param("the fee is 4 dollars", ["the fee is 5 dollars"], (4 / 5 * 2 / 4 * 1 / 3 * 1 / 4) ** (1 / 4), id="by hand"),
+        # 年 费 为 120 元 against 年 费 120 元: 4 of 5, 2 of 4, none of 3 (1 of 2 * 3), none of 2 (1 of 4 * 2)
+        pytest.param("年费为120元", ["年费120元"], (4 / 5 * 2 / 4 * 1 / 6 * 1 / 8) ** (1 / 4), id="Chinese by characters"),
+        # two words of four: pairs and longer runs are left out behind what it has, and it is half as long
+        pytest.param("the fee", ["the fee is nothing"], math.exp(1 - 4 / 2), id="too short"),
+        pytest.param("the fee", ["a rate", "the fee"], 1.0, id="all accepted ones together"),
+        pytest.param("nothing", ["shared here"], 0.0, id="nothing shared"),
+        pytest.param("", ["it"], 0.0, id="empty"),
+        pytest.param("it", [], 0.0, id="nothing accepted"),
+    ],
+)
+def test_bleu(text: str, accepted: list[str], expected: float) -> None:
+    assert bleu(text, accepted) == pytest.approx(expected)
+
+
 @given(_TEXTS, _TEXTS)
 def test_the_longest_common_subsequence_is_that_of_the_table(first: str, second: str) -> None:
     row = [0] * (len(second) + 1)
@@ -66,8 +87,8 @@ def test_the_longest_common_subsequence_is_that_of_the_table(first: str, second:
 
 @given(_TEXTS, st.lists(_TEXTS, max_size=3))
 def test_bounds(text: str, accepted: list[str]) -> None:
-    for measure in (rouge_l, chrf):
+    for measure in (rouge_l, chrf, bleu):
         assert 0 <= measure(text, accepted) <= 1
-        assert measure(text, accepted) == measure(text, accepted[::-1])
+        assert measure(text, accepted) == pytest.approx(measure(text, accepted[::-1]))
     if exact(text, accepted):
         assert rouge_l(text, accepted) == 1.0

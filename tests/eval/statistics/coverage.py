@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import beta, t
 
 from core.cli import console
 from eval.statistics.bootstrap import of_differences, of_means
@@ -23,8 +24,11 @@ _SHARES = np.full(RUNS, True)
 
 def tables() -> Iterator[str]:
     """Markdown."""
-    yield from ("| clusters | share right | correlation in a cluster | Wilson | percentile | BCa | ours |", "|---|---|---|---|---|---|---|")
-    methods: list[Method] = [_wilson, _percentile, _bca, _of_share]
+    yield from (
+        "| clusters | share right | correlation in a cluster | Wilson | percentile | BCa | Korn and Graubard | ours |",
+        "|---|---|---|---|---|---|---|---|",
+    )
+    methods: list[Method] = [_wilson, _percentile, _bca, _korn_graubard, _of_share]
     for clusters in (50, 20):
         for share in (0.5, 0.8, 0.9, 0.95, 0.98):
             for correlation in (0.0, 0.1, 0.3):
@@ -65,6 +69,21 @@ def _percentile(values: Numbers, groups: list[str]) -> Bounds:
 
 def _bca(values: Numbers, groups: list[str]) -> Bounds:
     return of_means(Clusters.of(values, groups))
+
+
+def _korn_graubard(values: Numbers, groups: list[str]) -> Bounds:
+    """Clopper and Pearson's interval of as many items as the estimated variance makes of them (Korn and Graubard 1998)."""
+    part = Clusters.of(values, groups)
+    clusters, share = part.sums.shape[0], part.means
+    residuals = part.sums - share * part.counts
+    variance = clusters / (clusters - 1) * (residuals**2).sum(0) / part.totals**2
+    known = variance > 0
+    count = np.where(known, share * (1 - share) / np.where(known, variance, 1.0), part.totals)
+    count = np.minimum(count * (t.ppf(0.975, part.totals - 1) / t.ppf(0.975, clusters - 1)) ** 2, part.totals)
+    hits = share * count
+    low = np.where(hits > 0, beta.ppf(0.025, np.maximum(hits, 1e-9), count - hits + 1), 0.0)
+    high = np.where(hits < count, beta.ppf(0.975, hits + 1, np.maximum(count - hits, 1e-9)), 1.0)
+    return Bounds(low, high)
 
 
 def _of_share(values: Numbers, groups: list[str]) -> Bounds:

@@ -62,7 +62,7 @@ def test_two_arms_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         ("one:rag", "one", [], "--by arm takes A and B as RUN:ARM"),
         ("one", "one", ["--by", "arm"], "--by arm takes A and B as RUN:ARM"),
         ("one:rag", "one:rag", ["--by", "version"], "--by version takes A and B as RUN;"),
-        ("one", "one", ["--metric", "bleu"], "there is no metric 'bleu'"),
+        ("one", "one", ["--metric", "blue"], "there is no metric 'blue'"),
     ],
 )
 def test_what_cannot_be_compared(

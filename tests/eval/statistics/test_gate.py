@@ -74,6 +74,8 @@ def test_a_figure_keeps_to_its_threshold_or_not(tmp_path: Path, keys: dict[str, 
         pytest.param([1] * 49, 1, {"min": 0.98}, "at least 50 are needed", id="one item of 49"),
         pytest.param([1] * 29, 1, {"min": 1}, "at least 30 are needed", id="no fault in a handful"),
         pytest.param([1] * 60, 1, {"min": 0.95, "on": "bound"}, "would end at 0.9398", id="even the best is not enough"),
+        # 60 items in 30 clusters of two are worth 54, and 50 with t for z
+        pytest.param([1] * 60, 2, {"min": 0.93, "on": "bound"}, "would end at 0.9288", id="even the best of clusters is not enough"),
         pytest.param([1, 0] * 30, 4, {"min": 0.2, "on": "bound"}, "15 clusters are too few", id="few clusters"),
         pytest.param([None] * 60, 1, {"min": 0.2}, "nothing was scored", id="nothing"),
     ],
@@ -93,6 +95,7 @@ def test_calls_that_failed_and_metrics_of_all_items(tmp_path: Path) -> None:
     found = checked(tmp_path, text, errors=2, corpus={"rag+lora": {"auroc": 0.8}})
     # two calls of 120 failed, one in each arm
     assert [(check.value, check.passed) for check in found.checks] == [(1 / 60, False), (1 / 60, True), (0.8, True)]
+    assert [check.kind for check in found.checks] == ["mean", "mean", "figure"]
 
 
 ABOVE = "[[above]]\n" + _toml({"metric": "correct", "arm": "rag+lora", "than": "rag"})
@@ -100,7 +103,7 @@ ABOVE = "[[above]]\n" + _toml({"metric": "correct", "arm": "rag+lora", "than": "
 
 def test_one_arm_is_above_another_for_sure(tmp_path: Path) -> None:
     check = one(checked(tmp_path, ABOVE))
-    assert (check.passed, check.count) == (True, 60)
+    assert (check.passed, check.count, check.kind) == (True, 60, "difference")
     assert check.value == pytest.approx(17 / 60)
     assert check.low is not None
     assert 0.1 < check.low < 17 / 60
@@ -189,6 +192,7 @@ def test_shipped_thresholds_can_be_read(path: Path) -> None:
 
 def test_checks_as_junit() -> None:
     passed = Check(
+        kind="mean",
         name="correct of rag: mean at least 0.5", metric="correct", arm="rag", slice="all", wanted="w", threshold=0.5, value=0.6, low=0.5, high=0.7, count=9,
         passed=True, why="<年费> & \x07",
     )  # fmt: skip

@@ -8,10 +8,12 @@ from itertools import product
 import numpy as np
 import pytest
 import statsmodels.api
+import statsmodels.stats.proportion
 from scipy.stats import bootstrap, permutation_test
 
 from eval.statistics.bootstrap import of_differences, of_means
 from eval.statistics.clusters import Clusters
+from eval.statistics.effective import effective_counts
 from eval.statistics.estimates import differences, mean_difference, means
 from eval.statistics.flips import exchanged_arms, sign_flip
 from eval.statistics.shares import Numbers, cochran_q, wilson
@@ -82,22 +84,49 @@ def test_exchanged_arms_agree_with_cochran_s_q_where_items_are_independent_and_n
     assert exchanged_arms(Clusters.of(copies, [*np.repeat(ALONE, 4)])) == pytest.approx(chance, abs=0.01)
 
 
-def test_a_share_of_independent_items_takes_wilson_s_interval_and_one_of_clusters_none_narrower() -> None:
+def test_a_share_of_independent_items_takes_wilson_s_interval_and_one_of_clusters_that_of_fewer_items() -> None:
     right = column(*[1] * 45, *[0] * 15)
     alone = means(right, ALONE, np.array([True]), np.array([True]))
     assert (alone.method, alone.mean[0]) == (["wilson"], 0.75)
     assert (alone.bounds.low[0], alone.bounds.high[0]) == pytest.approx(wilson(45, 60))
     mixed = means(right, [str(place % 15) for place in range(60)], np.array([True]), np.array([True]))  # three right and one wrong in each cluster
-    assert mixed.method == ["cluster-bootstrap"]
-    assert (mixed.bounds.low[0], mixed.bounds.high[0]) == pytest.approx(wilson(45, 60))
-    together = means(right, [str(place // 4) for place in range(60)], np.array([True]), np.array([True]))  # all right or all wrong
-    assert together.bounds.low[0] < wilson(45, 60).low - 0.05
+    assert mixed.method == ["cluster-wilson"]
+    # no correlation, but only 15 clusters: t with 14 degrees of freedom is 2.1448
+    few = (1.959964 / 2.1447867) ** 2
+    assert (mixed.bounds.low[0], mixed.bounds.high[0]) == pytest.approx(_wilson(45 * few, 60 * few))
+    pure = column(*[1] * 44, *[0] * 16)  # clusters of four that are all right or all wrong are worth one item each
+    together = means(pure, [str(place // 4) for place in range(60)], np.array([True]), np.array([True]))
+    assert (together.bounds.low[0], together.bounds.high[0]) == pytest.approx(_wilson(11 * few, 15 * few))
+
+
+def _wilson(hits: float, count: float) -> tuple[float, float]:
+    """By statsmodels."""
+    low, high = statsmodels.stats.proportion.proportion_confint(hits, count, method="wilson")
+    return low, high
+
+
+def test_how_many_items_clustered_ones_are_worth_by_hand() -> None:
+    # clusters 1 1 1, 0 1, 0 0 0 (mean 1/2): between (2.5 + 0.5 - 0)/... by hand below; 8 items, 3 clusters
+    values, groups = column(1, 1, 1, 0, 1, 0, 0, 0), [*"aaabbccc"]
+    between = (3**2 / 3 + 1**2 / 2 + 0 - 8 / 4) / 2
+    within = (4 - (3 + 1 / 2)) / (8 - 3)
+    size = (8 - (9 + 4 + 9) / 8) / 2
+    correlation = (between - within) / (between + (size - 1) * within)
+    assert 0.1 < correlation < 1
+    found = effective_counts(Clusters.of(values, groups), values.sum(0))
+    # t with 2 degrees of freedom is 4.3027
+    assert found.tolist() == pytest.approx([8 / (1 + ((9 + 4 + 9) / 8 - 1) * correlation) * (1.959964 / 4.3026527) ** 2])
+    # of nothing at all in as many items the correlation is not known, and taken for 0.1
+    none = np.zeros((8, 1))
+    assert effective_counts(Clusters.of(none, groups), none.sum(0)).tolist() == pytest.approx([8 / (1 + 1.75 * 0.1) * (1.959964 / 4.3026527) ** 2])
 
 
 def test_nothing_in_sixty_is_not_never() -> None:
     none = np.zeros((60, 2))
-    found = means(none, [str(place // 4) for place in range(60)], np.array([True, False]), np.array([True, True]))
+    found = means(none, ALONE, np.array([True, False]), np.array([True, True]))
     assert found.bounds.high.tolist() == pytest.approx([wilson(0, 60).high] * 2)
+    clustered = means(none, [str(place // 4) for place in range(60)], np.array([True, False]), np.array([True, True]))
+    assert clustered.bounds.high.tolist() == pytest.approx([_wilson(0, 60 / 1.3 * (1.959964 / 2.1447867) ** 2)[1]] * 2)
     pair = differences(none[:, :1], none[:, :1], ALONE, np.array([True]))[0]
     assert pair is not None
     assert (pair.low, pair.high, pair.p) == pytest.approx((-wilson(0, 60).high, wilson(0, 60).high, 1.0))
@@ -154,7 +183,7 @@ def _covered(low: Numbers, high: Numbers, truth: float) -> float:
     return float(((low <= truth) & (truth <= high)).mean())
 
 
-@pytest.mark.parametrize(("share", "correlation"), [(0.5, 0.3), (0.8, 0.1), (0.8, 0.3), (0.9, 0.1)])
+@pytest.mark.parametrize(("share", "correlation"), [(0.5, 0.3), (0.8, 0.1), (0.8, 0.3), (0.9, 0.1), (0.95, 0.3), (0.98, 0.3)])
 def test_intervals_of_a_clustered_share_hold_the_truth_as_often_as_they_say(share: float, correlation: float) -> None:
     generator = np.random.default_rng(11)
     groups = _groups(generator, 240)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from core.errors import BadInput
 from eval.scoring.score import Score
 from eval.statistics.shares import mcnemar, wilson
 from eval.statistics.summarise import summarise
+from eval.statistics.values import SEVERAL
 from eval.summary import Aggregate, Pair, Summary
 from tests.eval.statistics.run_of import ARMS, METRICS, item, metric, scores
 
@@ -72,6 +74,43 @@ def test_slices_are_languages_tasks_topics_and_tasks_in_languages() -> None:
     assert pair(found, "rag", "rag+lora", "task:calc").difference == 0.5
 
 
+def test_items_that_need_two_documents_are_a_slice() -> None:
+    def needs(*documents: str, grade: int = 1) -> dict[str, Any]:
+        return {
+            "evidence": [
+                {"document_id": name, "version": 1, "start": place, "end": place + 1, "quote": "q", "grade": grade} for place, name in enumerate(documents)
+            ]
+        }
+
+    evidence = [needs("a", "b"), needs("a", "a"), needs("a", "b", grade=2), needs("a"), {}]
+    items = [item(f"i{place}", **one) for place, one in enumerate(evidence)]
+    found = summarise("r", "s", items, scores(items, {"rag": [1, 0, 0, 0, 0]}), METRICS, (), {})
+    assert [(one.total, one.mean) for one in found.aggregates if one.slice == SEVERAL] == [(1, 1.0)]
+
+
+def test_what_a_right_route_is_worth() -> None:
+    found = summary(scores(ITEMS, {"rag+lora": TABLE["rag+lora"], "wrong-adapter": TABLE["lora"]}))
+    (worth,) = found.effects
+    assert (worth.name, worth.count) == ("wrong_adapter", 10)
+    assert worth.value == pytest.approx(0.6)
+
+
+def test_no_interval_lies_where_nothing_can() -> None:
+    """With three items: the widening for few clusters reaches beyond all that a difference can be."""
+    table = {"base": [0, 0, 1], "rag": [1, 1, 0], "lora": [0, 1, 0], "rag+lora": [1, 1, 1], "oracle": [0, 0, 1], "wrong-adapter": [1, 0, 0]}
+    found = summarise("r", "s", ITEMS[:3], [*scores(ITEMS[:3], table), *scores(ITEMS[:3], table, "token_f1")], METRICS, (), {})
+    reach = {"interaction": (-2, 2), "generation_loss": (0, 1)}
+    beyond = [one for one in found.effects if not reach.get(one.name, (-1, 1))[0] <= one.low <= one.high <= reach.get(one.name, (-1, 1))[1]]
+    assert beyond == []
+    assert {one.name for one in found.effects} == {"rag", "lora", "interaction", "retrieval_loss", "generation_loss", "wrong_adapter"}
+    assert [one for one in found.pairs if not -1 <= one.low <= one.difference <= one.high <= 1] == []
+    assert {one.metric for one in found.pairs} == {"correct", "token_f1"}
+    assert [one for one in found.aggregates if one.low is not None and one.high is not None and not 0 <= one.low <= one.high <= 1] == []
+    # seconds have no end
+    slow = summarise("r", "s", ITEMS[:3], scores(ITEMS[:3], {"rag": [0, 0, 9], "rag+lora": [9, 9, 0]}, "seconds"), METRICS, (), {})
+    assert slow.pairs[0].high > 9
+
+
 def test_nothing_vanishes_from_a_denominator() -> None:
     found = list(scores(ITEMS, {"rag": [1, 1, 0, None, None, 1, 1, 1, 1, 0]}, "token_f1"))
     found[-1] = replace(found[-1], reason="error")
@@ -102,7 +141,7 @@ def test_clusters_change_the_interval_and_the_test() -> None:
     table = {arm: [column[place // 2 * 2] for place in range(10)] for arm, column in TABLE.items()}
     found = summarise("r", "s", items, scores(items, table), METRICS, ("correct",), {})
     one = aggregate(found, "rag")
-    assert one.method == "cluster-bootstrap"
+    assert one.method == "cluster-wilson"
     assert one.low is not None
     assert one.low < wilson(6, 10).low
     apart = pair(found, "base", "rag")

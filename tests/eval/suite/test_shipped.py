@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+from core.errors import BadInput
 from core.settings import Ingest
 from eval.suite.corpus import Corpus, corpus_of_bank
 from eval.suite.file import Draft, read_draft, read_suite
@@ -108,5 +109,7 @@ def test_a_suite_is_found_by_name() -> None:
     from pathlib import Path
 
     assert find_suite(Path("bank")) == shipped()["bank"]
-    assert find_suite(Path("gone")) == Path("gone")
+    assert find_suite(Path("eval/suites/bank")) == Path("eval/suites/bank")
+    with pytest.raises(BadInput, match=r"no folder bnak.*bank, injection, loan-risk"):
+        find_suite(Path("bnak"))
     assert Draft(Path()).suite is None
