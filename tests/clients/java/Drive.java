@@ -135,6 +135,8 @@ public final class Drive {
                 return documents.upload(
                         Metadata.forGroups("public").withDocument(id, (String) call.get("title")),
                         DocumentService.Upload.of((String) call.get("name"), text.getBytes(StandardCharsets.UTF_8)));
+            case "upload once":
+                return documents.upload((String) call.get("once"), Metadata.forGroups("public"), DocumentService.Upload.of("once.md", text.getBytes(StandardCharsets.UTF_8)));
             case "upload file":
                 Metadata known = Metadata.forGroups("public").withValidity(LocalDate.parse((String) call.get("from")), null);
                 try {
