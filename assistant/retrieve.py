@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from assistant.evidence import EvidenceJudge, coverage
-from core.fusion import fuse
+from core.fusion import Fused, fuse
 from core.ports import Embedder, Filter, Index
 from core.settings import Retrieval
 from core.text.language import language_of
@@ -45,16 +45,29 @@ class Retriever:
         legs = self.index.search(vector, tokens, only, self.settings.depth)
         rankings = {"vector": [hit.chunk_id for hit in legs.vector], "word": [hit.chunk_id for hit in legs.word]}
         fused = fuse(rankings, {"vector": self.settings.vector_weight, "word": self.settings.word_weight}, self.settings.rrf_k)
-        readable = self.documents.readable_passages([one.id for one in fused], only) if fused else {}
-        passages: list[Passage] = []
-        for one in fused:
-            if one.id in readable and len(passages) < top_k and level_allows(highest, readable[one.id]):
-                passages.append(replace(readable[one.id], rank=len(passages) + 1, legs=one.ranks, score=one.score))
+        passages = self._best(fused, only, top_k, highest)
         shown = {passage.chunk_id for passage in passages}
         cosine = max((hit.score for hit in legs.vector if hit.chunk_id in shown), default=0.0)
         share = coverage(tokens, [index_tokens(searched_text(passage.title, passage.heading_path, passage.text)) for passage in passages])
         sufficient = bool(passages) and self.judge.sufficient(cosine if vector is not None else None, share, language)
         return Found(tuple(passages), language, Evidence(cosine, share, sufficient), legs.fallback)
+
+    def _best(self, fused: Sequence[Fused], only: Filter, top_k: int, highest: DataLevel) -> list[Passage]:
+        """The first ones that may be shown, looked up from the top down until there are enough.
+
+        The index has filtered already, so that as many as are wanted nearly always are enough: one statement, and the texts of those that leave. Where
+        they are not (the index lags behind, or documents are above the level), each further look takes twice as many.
+        """
+        passages: list[Passage] = []
+        start, count = 0, top_k
+        while len(passages) < top_k and start < len(fused):
+            part = fused[start : start + count]
+            readable = self.documents.readable_passages([one.id for one in part], only)
+            for one in part:
+                if one.id in readable and len(passages) < top_k and level_allows(highest, readable[one.id]):
+                    passages.append(replace(readable[one.id], rank=len(passages) + 1, legs=one.ranks, score=one.score))
+            start, count = start + count, 2 * count
+        return passages
 
     def readable(self, query: Query, chunk_ids: AbstractSet[str]) -> bool:
         """Whether the caller may read all these chunks, which were found before, now too."""

@@ -91,7 +91,9 @@ def plans(catalogue: Catalogue, _url: str) -> None:
         "each request: whose key is it": lambda: catalogue.keys.authenticate(secret),
         "each answer, for each task: which adapter is active": lambda: catalogue.adapters.get("compliance"),
         "each search: has anything changed": documents.head,
-        "each search: which of 100 candidates may be shown": lambda: documents.readable_passages(some, Filter(frozenset({"staff"}), date(2026, 1, 1))),
+        "each search: which of the 5 best candidates may be shown": lambda: documents.readable_passages(
+            some[::20], Filter(frozenset({"staff"}), date(2026, 1, 1))
+        ),
         "each worker, four times a second: is there a job": lambda: jobs.claim("nobody"),
         "follower: what changed, and those chunks": lambda: (documents.changed_chunks(head - 20, head), list(documents.index_entries(EMBEDDER, some[:20]))),
         "each file: is it news, and which vectors are known": lambda: (

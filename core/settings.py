@@ -100,7 +100,9 @@ class Elasticsearch(Section):
     )
     shards: Positive = Field(1, le=64, description="parts of the index; word scores compare within one, and one carries millions of chunks")
     replicas: int = Field(1, ge=0, le=8, description="copies beside the first on other nodes; with 0 a lost node takes the index with it until it is back")
-    search_seconds: float = Field(3, gt=0, description="longest wait for a search; with several hosts up to three are asked in it, one after another")
+    search_seconds: float = Field(
+        3, gt=0, description="longest wait for a search; with several hosts up to four requests share it, so that one that hangs costs no answer"
+    )
     write_seconds: float = Field(30, gt=0, description="longest wait for one request that writes")
     follow_seconds: float = Field(
         5,

@@ -64,6 +64,7 @@ class Pipeline:
     Args:
         embedder_digest: known before the embedder is loaded, which unchanged files do not need.
         readable: the groups whose documents the uploader may read; None is all.
+        hold: called before a version is stored; raises where it must not be.
         restore: take in also what was withdrawn with the same bytes and metadata.
     """
 
@@ -77,8 +78,10 @@ class Pipeline:
         embedder_digest: Callable[[], str] | None = None,
         readable: frozenset[str] | None = None,
         *,
+        hold: Callable[[], None] = lambda: None,
         restore: bool = False,
     ) -> None:
+        self._hold = hold
         self._restore = restore
         self._catalogue = catalogue
         self._files = files
@@ -131,6 +134,7 @@ class Pipeline:
         started = self.stages.add("load model", started)
         vectors = self._vectors(embedder, texts, digests)
         started = self.stages.add("embed", started)
+        self._hold()
         self._files.put(content)
         published = self._publish(document_id, metadata, title, source, digest, parsed, list(zip(chunks, digests, strict=True)), embedder, vectors)
         self.stages.add("store", started)

@@ -1,6 +1,6 @@
 """A request that is sent again with the same `Idempotency-Key` gets the answer that the first one got: one answer, one record.
 
-Answers are kept in this process for some minutes, as long as clients repeat. A kept one is given out again only while the documents are as they were
+An upload's key is kept with its job in the catalogue (:meth:`engines.catalogue.jobs.Jobs.create_once`), so that any process knows it. Answers are kept in this process for some minutes, as long as clients repeat. A kept one is given out again only while the documents are as they were
 and the caller may read what it could: what was withdrawn since is in no answer, repeated ones included.
 """
 
@@ -25,8 +25,22 @@ HEADER = "Idempotency-Key"
 #: what is kept: so many answers, so many bytes each, so many seconds
 MOST, MOST_BYTES, SECONDS = 1000, 64 * 1024, 600.0
 _LONGEST_KEY = 255
+#: what tells an answer that was given before
+REPLAYED = {"Idempotent-Replayed": "true"}
 
 _Name = tuple[str, str]
+
+
+def key_of(request: Request) -> str | None:
+    """The caller's name for a request.
+
+    Raises:
+        BadInput: the key is empty or too long.
+    """
+    key = request.headers.get(HEADER)
+    if key is not None and not 0 < len(key) <= _LONGEST_KEY:
+        raise BadInput(f"the header {HEADER} has {len(key)} characters, expected 1 to {_LONGEST_KEY}", param=f"header.{HEADER.lower()}")
+    return key
 
 
 @dataclass(eq=False)
@@ -47,19 +61,22 @@ class Replies:
         self._sequence = sequence
         self._kept: OrderedDict[_Name, _Kept] = OrderedDict()
 
-    async def once(self, request: Request, caller: Principal, deadline: float, make: Callable[[], Awaitable[Response]]) -> Response:
+    async def once(
+        self, request: Request, caller: Principal, deadline: float, make: Callable[[], Awaitable[Response]], *, from_documents: bool = True
+    ) -> Response:
         """The response that the key was answered with, else a new one; without a key always a new one.
+
+        Args:
+            from_documents: it says what documents say, so that it is made anew once any of them changed.
 
         Raises:
             BadInput: the key is empty or too long.
             Conflict: it came with another request before.
             TooLate: the first request with it was still at work at the deadline, in seconds of ``time.monotonic()``.
         """
-        key = request.headers.get(HEADER)
+        key = key_of(request)
         if key is None:
             return await make()
-        if not 0 < len(key) <= _LONGEST_KEY:
-            raise BadInput(f"the header {HEADER} has {len(key)} characters, expected 1 to {_LONGEST_KEY}", param=f"header.{HEADER.lower()}")
         name, digest = (_who(caller), key), hashlib.sha256(request.url.path.encode() + b"\n" + await request.body()).hexdigest()
         while (kept := self._found(name)) is not None:
             if kept.digest != digest:
@@ -72,8 +89,8 @@ class Replies:
                 continue  # it came to nothing, and this request takes its place
             assert kept.answer is not None
             media_type, body, sequence = kept.answer
-            if await to_thread.run_sync(self._sequence) == sequence:
-                return Response(body, media_type=media_type, headers={"Idempotent-Replayed": "true"})
+            if not from_documents or await to_thread.run_sync(self._sequence) == sequence:
+                return Response(body, media_type=media_type, headers=REPLAYED)
             if self._kept.get(name) is kept:
                 del self._kept[name]
         mine = self._kept[name] = _Kept(digest, time.monotonic())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import insert, select
 
 from core.errors import NotFound
 from engines.catalogue.database import Database
+from engines.catalogue.failures import CatalogueUnavailable
 from engines.catalogue.tables import audit
 
 
@@ -26,14 +28,52 @@ class AuditRecord:
     body: Mapping[str, Any]
 
 
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """A record on its way to the disk."""
+
+    values: Mapping[str, Any]
+    stored: bool = False
+    problem: CatalogueUnavailable | None = None
+
+
 class Audit:
+    """Records that come while others are being written are written together after them, in one transaction: one wait for the disk serves them all."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._turn = threading.Lock()
+        self._guard = threading.Lock()
+        self._waiting: list[_Waiting] = []
 
     def record(self, audit_id: str, kind: str, principal: str, body: Mapping[str, Any]) -> None:
         """Append one record; when this returns, it is on disk."""
+        mine = _Waiting({"id": audit_id, "kind": kind, "at": datetime.now(UTC), "principal": principal, "body": dict(body)})
+        with self._guard:
+            self._waiting.append(mine)
+        with self._turn:
+            if not mine.stored and mine.problem is None:
+                with self._guard:
+                    together = [mine]
+                    if mine in self._waiting:
+                        together, self._waiting = self._waiting, []
+                try:
+                    self._write(together)
+                except CatalogueUnavailable as problem:  # the others need not wait for it once more, one after another
+                    for one in together:
+                        one.problem = problem
+                except Exception:
+                    if together == [mine]:
+                        raise
+                    self._write([mine])  # the fault is one record's: each is written by itself, in its caller's turn
+        if mine.problem is not None:
+            raise type(mine.problem)(mine.problem.message, code=mine.problem.code) from mine.problem
+
+    def _write(self, records: Sequence[_Waiting]) -> None:
         with self._database.write() as connection:
-            connection.execute(insert(audit).values(id=audit_id, kind=kind, at=datetime.now(UTC), principal=principal, body=dict(body)))
+            connection.execute(insert(audit), [one.values for one in records])
+        for one in records:
+            one.stored = True
 
     def show(self, audit_id: str) -> list[AuditRecord]:
         """The records of one answer or search, in order.

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import Row, Select, Update, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Insert, Row, Select, Update, and_, func, insert, or_, select, update
 
-from core.errors import NotFound
+from core.errors import Conflict, NotFound
 from core.types import FileResult, FileState, Job, JobState
 from engines.catalogue.database import Database
-from engines.catalogue.locks import now
+from engines.catalogue.locks import now, take_lock
 from engines.catalogue.tables import OPEN_JOB, jobs
 
 #: a worker silent for so long, by the database's clock, is taken for dead and its job is given to another
@@ -29,6 +30,13 @@ class JobFile:
     name: str
     digest: str
     metadata: Mapping[str, Any]
+
+
+class Queued(NamedTuple):
+    """``before``: the job was made when the same upload came before."""
+
+    job_id: str
+    before: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +61,25 @@ class Jobs:
         """
         job_id = f"job-{uuid4().hex}"
         with self._database.write() as connection:
-            connection.execute(
-                insert(jobs).values(
-                    id=job_id,
-                    state=JobState.QUEUED,
-                    principal=principal,
-                    readable=None if readable is None else sorted(readable),
-                    request=[asdict(file) for file in files],
-                    files=[],
-                    timings={},
-                    attempts=0,
-                    created_at=now(connection),
-                )
-            )
+            connection.execute(_new(connection, job_id, principal, files, readable))
         return job_id
+
+    def create_once(self, key: str, principal: str, files: Sequence[JobFile], readable: frozenset[str] | None = None) -> Queued:
+        """Queue a job that its uploader has a name of his own for, ``key``: the same files with the same key are the job that they made first, whichever
+        process took it and however long ago.
+
+        Raises:
+            Conflict: the key came with other files before.
+        """
+        job_id = f"job-{hashlib.sha256(f'{principal} {key}'.encode()).hexdigest()[:32]}"
+        with self._database.write() as connection:
+            take_lock(connection, job_id)
+            before = connection.execute(select(jobs.c.request).where(jobs.c.id == job_id)).first()
+            if before is None:
+                connection.execute(_new(connection, job_id, principal, files, readable))
+            elif before.request != [asdict(file) for file in files]:
+                raise Conflict("this key came with another upload before; a new upload needs a new key", code="idempotency_key_reused")
+        return Queued(job_id, before is not None)
 
     def claim(self, worker: str) -> ClaimedJob | None:
         """The oldest job that waits, or whose worker fell silent; None when there is none.
@@ -140,6 +153,20 @@ class Jobs:
         """Jobs that are queued or running."""
         with self._database.read() as connection:
             return connection.scalar(select(func.count()).select_from(jobs).where(OPEN_JOB)) or 0
+
+
+def _new(connection: Connection, job_id: str, principal: str, files: Sequence[JobFile], readable: frozenset[str] | None) -> Insert:
+    return insert(jobs).values(
+        id=job_id,
+        state=JobState.QUEUED,
+        principal=principal,
+        readable=None if readable is None else sorted(readable),
+        request=[asdict(file) for file in files],
+        files=[],
+        timings={},
+        attempts=0,
+        created_at=now(connection),
+    )
 
 
 def _free(moment: datetime) -> Select[Any]:

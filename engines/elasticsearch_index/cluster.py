@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -61,10 +62,15 @@ class Cluster:
         logging.getLogger("elastic_transport.transport").setLevel(logging.ERROR)  # it logs a stack trace for every request that goes to another node
         # a node that was lost is passed over at once; one that is slow is not asked twice by the same search
         options["dead_node_backoff_factor"] = settings.search_seconds
-        self._client = Elasticsearch(list(settings.hosts), connections_per_node=_CONNECTIONS, max_retries=max(2, len(settings.hosts)), **options)
+        options["connections_per_node"] = _CONNECTIONS
+        self._client = Elasticsearch(list(settings.hosts), max_retries=max(2, len(settings.hosts)), **options)
+        #: each node by itself, where there are several
+        self._nodes = [Elasticsearch(host, max_retries=0, **options) for host in settings.hosts] if len(settings.hosts) > 1 else []
+        self._failed_at = dict.fromkeys(range(len(self._nodes)), 0.0)
 
     def close(self) -> None:
-        self._client.close()
+        for client in (self._client, *self._nodes):
+            client.close()
 
     @contextmanager
     def searching(self) -> Iterator[Elasticsearch]:
@@ -75,19 +81,32 @@ class Cluster:
     def ask(self, request: Callable[[Elasticsearch, str | None], _T]) -> _T:
         """What a node answers within the time limit of searches. Where there are several, each has its share of it, so that one that hangs costs no answer.
 
+        A node that did not answer in time need not be the one that hangs: it may have waited for the copy there. So every node is then asked for copies of its
+        own, that one too.
+
         Args:
-            request: from the second node on it is given a ``preference`` for copies that lie there: the one that was waited for may lie on the node that hangs.
+            request: after the first node it is given a ``preference`` for copies that lie on the node that is asked.
         """
-        count = min(len(self._settings.hosts), _ASKED)
-        client = self._client.options(request_timeout=self._settings.search_seconds / count)
+        limit = self._settings.search_seconds / (1 + min(len(self._nodes), _ASKED))
         with self._told(self._settings.search_seconds):
-            for place in range(count):
-                try:
-                    return request(client, "_local" if place else None)
-                except ConnectionTimeout:  # the client leaves the node alone for a while
-                    if place == count - 1:
-                        raise
-            raise AssertionError("there is a host at least")
+            try:
+                return request(self._client.options(request_timeout=limit), None)
+            except ConnectionTimeout:
+                if not self._nodes:
+                    raise
+            return self._ask_each(request, limit)
+
+    def _ask_each(self, request: Callable[[Elasticsearch, str | None], _T], seconds: float) -> _T:
+        """One node after another, those that did not answer lately last."""
+        places = sorted(self._failed_at, key=self._failed_at.__getitem__)[:_ASKED]
+        for place in places:
+            try:
+                return request(self._nodes[place].options(request_timeout=seconds), "_local")
+            except (ConnectionError, ConnectionTimeout, ApiError) as error:
+                if place == places[-1] or (isinstance(error, ApiError) and error.status_code not in BUSY):
+                    raise
+                self._failed_at[place] = time.monotonic()
+        raise AssertionError("there is a node at least")
 
     @contextmanager
     def writing(self, seconds: float | None = None) -> Iterator[Elasticsearch]:

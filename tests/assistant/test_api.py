@@ -25,7 +25,7 @@ from core.errors import Unavailable
 from core.place import Place
 from core.ports import AdapterWaits, GenerationOptions, GeneratorLoad
 from core.prompts import Prompt
-from core.types import AdapterRef
+from core.types import AdapterRef, FileResult, FileState
 from engines.catalogue.jobs import ClaimedJob
 from engines.catalogue.keys import SCOPES
 from engines.waiting import Waiting
@@ -493,7 +493,8 @@ def test_withdrawing_over_rest(service: Service) -> None:
     assert service.staff.post("/v1/documents/card-fees/withdraw", {}).json() == {"document_id": "card-fees", "versions_withdrawn": 2}
     assert service.customer.post("/v1/answers", {"question": ASK}).json()["kind"] == "refused"
     assert service.customer.get("/v1/documents/card-fees").json()["versions"][0]["state"] == "withdrawn"
-    problem(service.customer.get("/v1/documents/card-fees/versions/1/text"), 400, "document_withdrawn")
+    gone = problem(service.customer.get("/v1/documents/card-fees/versions/1/text"), 404, "document_withdrawn")
+    assert gone["message"].startswith("document card-fees version 1 was withdrawn")
     problem(service.staff.post("/v1/documents/card-fees/withdraw", {}), 404, "document_not_found")
 
 
@@ -507,10 +508,19 @@ def test_who_may_not_read_all_versions_withdraws_none(service: Service) -> None:
     assert outsider.post("/v1/documents/kyc/withdraw", {}).json()["versions_withdrawn"] == 2
 
 
-def upload(service: Service, client: Client, files: list[tuple[str, bytes]], metadata: Any) -> Any:
+def test_a_withdrawal_that_is_sent_again_with_its_key_is_done_once(service: Service) -> None:
+    headers = {**service.staff.headers, "Idempotency-Key": "one"}
+    first, second = (service.http.post("/v1/documents/card-fees/withdraw", headers=headers) for _ in range(2))
+    assert (first.status_code, second.json(), second.headers["idempotent-replayed"]) == (200, first.json(), "true")
+    assert kinds(service.application).count("document.withdrawn") == 1
+    problem(service.http.post("/v1/documents/zh-fees/withdraw", headers=headers), 409, "idempotency_key_reused")
+
+
+def upload(service: Service, client: Client, files: list[tuple[str, bytes]], metadata: Any, key: str | None = None) -> Any:
     parts = [("file", (name, content)) for name, content in files]
     text = metadata if isinstance(metadata, str) else json.dumps(metadata)
-    return service.http.post("/v1/documents", files=parts, data={"metadata": text}, headers=client.headers)
+    headers = client.headers if key is None else {**client.headers, "Idempotency-Key": key}
+    return service.http.post("/v1/documents", files=parts, data={"metadata": text}, headers=headers)
 
 
 def test_an_upload_is_stored_and_queued(service: Service) -> None:
@@ -523,6 +533,35 @@ def test_an_upload_is_stored_and_queued(service: Service) -> None:
     assert isinstance(claimed, ClaimedJob)
     assert [file.name for file in claimed.files] == ["费用.txt", "b.md"]
     assert service.application.parts.files.path(claimed.files[0].digest).read_bytes() == b"one"
+
+
+def test_an_upload_that_is_sent_again_with_its_key_is_one_job(service: Service) -> None:
+    files, metadata = [("费用.txt", b"one"), ("b.md", b"two")], {"groups": ["public"]}
+    first, second = (upload(service, service.staff, files, metadata, "one") for _ in range(2))  # each with a boundary of its own
+    assert (first.status_code, first.headers.get("idempotent-replayed")) == (202, None)
+    assert (second.status_code, second.json(), second.headers["idempotent-replayed"]) == (202, first.json(), "true")
+    catalogue = service.application.parts.catalogue
+    claimed = catalogue.jobs.claim("worker")
+    assert claimed is not None
+    catalogue.jobs.finish(claimed.id, "worker", [FileResult("费用.txt", FileState.INDEXED, document_id="a", version=1, chunks=1)], {})
+    service.application.parts.catalogue.documents.withdraw("kyc")  # an answer would be made anew
+    third = upload(service, service.staff, files, metadata, "one")
+    assert (third.json(), service.staff.get(f"/v1/jobs/{claimed.id}").json()["state"]) == (first.json(), "done")
+    assert (len(catalogue.jobs.recent()), catalogue.jobs.waiting()) == (1, 0)
+    # what differs is no repetition, and keys are each caller's own
+    for other in ([("费用.txt", b"one"), ("b.md", b"three")], [("费用.txt", b"one"), ("c.md", b"two")], files[:1]):
+        refused = upload(service, service.staff, other, metadata, "one")
+        problem(refused, 409, "idempotency_key_reused")
+        assert refused.headers["x-should-retry"] == "false"
+    problem(upload(service, service.staff, files, {"groups": ["staff"]}, "one"), 409, "idempotency_key_reused")
+    problem(upload(service, service.staff, files, metadata, "x" * 256), 400, "invalid_request")
+    ids = [upload(service, client, files, metadata, key).json()["job_id"] for client, key in ((service.admin, "one"), (service.staff, "two"))]
+    assert len({*ids, first.json()["job_id"]}) == 3
+
+
+def test_an_upload_that_was_refused_may_come_again_with_its_key(service: Service) -> None:
+    problem(upload(service, service.staff, [("a.exe", b"x")], {"groups": ["public"]}, "one"), 422, "unsupported_format")
+    assert upload(service, service.staff, [("a.txt", b"x")], {"groups": ["public"]}, "one").status_code == 202
 
 
 def test_a_job_has_the_rights_of_its_uploader(service: Service) -> None:

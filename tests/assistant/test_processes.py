@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -122,6 +123,15 @@ def test_a_document_withdrawn_on_one_is_gone_from_all_at_once(fleet: Fleet) -> N
     assert again.status_code == 404
     fleet.publish("others")
     assert [fleet.search(process.url) for process in fleet.processes] == [["others"]] * 3
+
+
+def test_an_upload_that_is_sent_again_to_another_process_is_the_same_job(fleet: Fleet) -> None:
+    headers = {**fleet.headers, "Idempotency-Key": "年费".encode().hex()}
+    form: dict[str, Any] = {"files": {"file": ("年费.txt", "年费120元。".encode())}, "data": {"metadata": '{"groups": ["public"]}'}}
+    answers = [httpx.post(f"{process.url}/v1/documents", headers=headers, timeout=PATIENCE, **form) for process in fleet.processes]
+    assert [answer.status_code for answer in answers] == [202] * 3
+    assert [job.id for job in fleet.catalogue.jobs.recent()] == [answers[0].json()["job_id"]]
+    assert len({answer.content for answer in answers}) == 1
 
 
 def test_an_adapter_activated_or_rolled_back_is_in_force_on_all_at_once(fleet: Fleet) -> None:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from math import sqrt
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from assistant.evidence import EvidenceJudge, Weights
-from assistant.retrieve import Retriever
+from assistant.retrieve import Retriever, level_allows
+from core.fusion import fuse
 from core.ports import Filter, Hit, Legs
+from core.settings import Catalogue as CatalogueSettings
 from core.settings import Retrieval
 from core.text.tokens import index_tokens
-from core.types import Evidence, Found, Passage, Principal, Query, Turn
+from core.types import DATA_LEVELS, DataLevel, Evidence, Found, Passage, Principal, Query, Turn
+from engines.catalogue import Catalogue
+from engines.catalogue.documents import Documents
 from tests.assistant.conftest import CUSTOMER, STAFF, publish
 from tests.assistant.test_answer import Running
+from tests.engines.conftest import EMBEDDER, FEES
+from tests.engines.conftest import publish as store
 from tests.fakes import HashedEmbedder
 
 TODAY = date(2026, 11, 22)
@@ -168,6 +177,102 @@ def test_at_most_top_k_passages_the_best_ones(retriever: Retriever, top_k: int, 
 def test_a_hit_that_may_not_be_shown_takes_no_place_from_others(retriever: Retriever, spy: Spy) -> None:
     spy.add = Legs((Hit("no such chunk", 0.99),), (Hit("no such chunk", 9.0),))
     assert texts(find(retriever, "replacement card", top_k=2)) == [REPLACEMENT, ALPHA]
+
+
+# -- what is looked up -----------------------------------------------------------------------------
+
+
+@dataclass
+class Noting:
+    """The catalogue's documents, with the chunks of each look."""
+
+    documents: Documents
+    looks: list[list[str]] = field(default_factory=list)
+
+    def readable_passages(self, chunk_ids: Sequence[str], only: Filter) -> Mapping[str, Passage]:
+        self.looks.append(list(chunk_ids))
+        return self.documents.readable_passages(chunk_ids, only)
+
+
+@dataclass
+class Careless:
+    """An index that returns chunks in any order, whoever may read them and whenever they applied."""
+
+    ids: list[str]
+    seed: int = 0
+
+    def refresh(self) -> int:
+        return 0
+
+    sequence = 0
+
+    def search(self, vector: Any, tokens: Sequence[str], only: Filter, depth: int) -> Legs:
+        draw = random.Random(self.seed)
+        vectors, words = (draw.sample(self.ids, min(depth, len(self.ids))) for _ in range(2))
+        return Legs(tuple(Hit(one, 1 - rank / 1000) for rank, one in enumerate(vectors)), tuple(Hit(one, 100.0 - rank) for rank, one in enumerate(words)))
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def bank(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalogue]:
+    """Forty documents of several groups, levels and versions, in English and Chinese; every tenth is withdrawn."""
+    settings = CatalogueSettings(url=SecretStr(request.getfixturevalue("postgres_url"))) if request.param == "PostgreSQL" else CatalogueSettings()
+    catalogue = Catalogue.open(tmp_path / "bank", settings)
+    catalogue.documents.add_embedder(EMBEDDER, "hand-made", 2)
+    groups = [("public",), ("staff",), ("risk", "staff"), ("audit",)]
+    for number in range(40):
+        texts = [f"Card {number} costs USD {number}.00 a year.", f"{number} 号卡的年费为每年{number}元。"]
+        version = replace(FEES, document_id=f"document-{number}", groups=groups[number % 4], data_level=DATA_LEVELS[number % len(DATA_LEVELS)])
+        store(catalogue, version, texts)
+        if number % 3 == 0:  # the next version applies later, and may be for others
+            later = replace(version, groups=groups[number % 2], valid_from=date(2026, 1, 1), valid_until=date(2026, 6, 1), content_digest="bytes 2")
+            store(catalogue, later, [f"{text} (2026)" for text in texts])
+        if number % 10 == 9:
+            catalogue.documents.withdraw(version.document_id)
+    yield catalogue
+    catalogue.close()
+
+
+def all_chunks(catalogue: Catalogue) -> list[str]:
+    places = (catalogue.documents.chunk_places(f"document-{number}", version) for number in range(40) for version in (1, 2))
+    return [chunk for chunks in places for chunk, _, _ in chunks]
+
+
+def over(catalogue: Catalogue, index: Careless) -> tuple[Retriever, Noting]:
+    documents = Noting(catalogue.documents)
+    return Retriever(index, documents, HashedEmbedder(), judge(), Retrieval(depth=60)), documents
+
+
+def all_at_once(retriever: Retriever, asked: Query, top_k: int, highest: DataLevel) -> list[Passage]:
+    """Every candidate looked up with its text, before any is chosen."""
+    only = Filter(asked.principal.readable, asked.as_of)
+    legs = retriever.index.search(None, [], only, retriever.settings.depth)
+    fused = fuse({"vector": [hit.chunk_id for hit in legs.vector], "word": [hit.chunk_id for hit in legs.word]}, {"vector": 1.0, "word": 1.0}, 60)
+    readable = retriever.documents.readable_passages([one.id for one in fused], only)
+    chosen = [one for one in fused if one.id in readable and level_allows(highest, readable[one.id])][:top_k]
+    return [replace(readable[one.id], rank=rank, legs=one.ranks, score=one.score) for rank, one in enumerate(chosen, start=1)]
+
+
+def test_looking_up_from_the_top_down_finds_what_looking_up_everything_does(bank: Catalogue) -> None:
+    index = Careless([*all_chunks(bank), "of another catalogue"])
+    retriever, _ = over(bank, index)
+    retriever = replace(retriever, settings=Retrieval(depth=60, vector_weight=1.0, word_weight=1.0, rrf_k=60))
+    sizes = []
+    for index.seed in range(8):
+        for groups in ((), ("staff",), ("audit", "risk"), ("nobody",)):
+            for day, top_k, highest in ((TODAY, 5, DATA_LEVELS[-1]), (date(2026, 3, 1), 1, DATA_LEVELS[-1]), (TODAY, 50, DATA_LEVELS[0])):
+                asked = Query("annual fee 年费", Principal("x", frozenset(groups), frozenset({"ask"})), day)
+                expected = all_at_once(retriever, asked, top_k, highest)
+                assert list(retriever.search(asked, top_k, highest).passages) == expected
+                sizes.append(len(expected))
+    assert (min(sizes), max(sizes)) == (1, 18)  # some had too few candidates, and none had nothing to find
+
+
+def test_a_search_reads_the_texts_that_leave_and_no_others(bank: Catalogue) -> None:
+    only = Filter(frozenset({"staff", "public"}), TODAY)
+    retriever, documents = over(bank, Careless(sorted(bank.documents.readable_passages(all_chunks(bank), only))))
+    found = find(retriever, "annual fee", STAFF, top_k=5)
+    assert documents.looks == [[passage.chunk_id for passage in found.passages]]
+    assert len(found.passages) == 5
 
 
 # -- evidence --------------------------------------------------------------------------------------

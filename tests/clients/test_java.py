@@ -111,7 +111,8 @@ def test_from_an_upload_to_answers_in_both_languages(ask: Call, home: Settings, 
     assert ask("document", id=document["documentId"])["versions"][0]["validFrom"] == "2100-01-01"
     assert ask("withdraw", id=document["documentId"]) == 1
     # the same once more does no harm
-    again = ask("upload", name='收费"表.md', title="收费表", id="fees-1", text=FEES)
+    again, still = (ask("upload", name='收费"表.md', title="收费表", id="fees-1", text=FEES, once="fees-1 of Monday") for _ in range(2))
+    assert again == still != job
     take_in(home, monkeypatch)
     assert ask("await", id=again)["counts"] == {"files": 1, "indexed": 0, "unchanged": 1, "refused": 0, "chunks": 0}
 
@@ -257,21 +258,17 @@ def test_a_call_is_repeated_as_the_service_says(client: Client, refusals: list[A
 
 
 @pytest.mark.parametrize(
-    ("first", "requests", "outcome"),
-    [
-        (reply(503, problem(503, "catalogue_busy"), Retry_After="0"), 2, "job-1"),
-        (drop, 1, ("Unreachable", True)),
-        (reply(502, b"<html>Bad gateway</html>"), 1, ("Refused", "http_502")),
-    ],
+    "first",
+    [reply(503, problem(503, "catalogue_busy"), Retry_After="0"), drop, reply(502, b"<html>Bad gateway</html>")],
     ids=["the service did not take it", "dropped", "a proxy does not know"],
 )
-def test_an_upload_is_not_repeated_once_it_may_have_arrived(client: Client, first: Any, requests: int, outcome: Any) -> None:
-    me = {"name": "java", "groups": [], "scopes": ["ingest"]}
-    with scripted(first, reply(202, {"job_id": "job-1"}) if requests > 1 else reply(200, me)) as server:
-        got = client("upload", server.url, name="年费.md", title="年费", id="fees", text="一百二十元")
-    server.requests = [request for request in server.requests if request[0] == "POST /v1/documents"]
-    assert len(server.requests) == requests
-    assert (got if isinstance(got, str) else (got["error"], got.get("perhaps_done", got.get("code")))) == outcome
+def test_an_upload_is_repeated_with_its_key(client: Client, first: Any) -> None:
+    with scripted(first, reply(202, {"job_id": "job-1"}), reply(202, {"job_id": "job-2"})) as server:
+        got = [client("upload", server.url, name="年费.md", title="年费", id="fees", text="一百二十元") for _ in range(2)]
+    assert (got, [line for line, _, _ in server.requests]) == (["job-1", "job-2"], ["POST /v1/documents"] * 3)
+    once, again, other = (headers["Idempotency-Key"] for _, headers, _ in server.requests)
+    assert once == again != other
+    assert server.requests[0][2] == server.requests[1][2]
     _, headers, body = server.requests[-1]
     boundary = headers["Content-Type"].partition("boundary=")[2]
     _, metadata, file, end = body.decode().split(f"--{boundary}")

@@ -40,6 +40,8 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf8")
 OURS = {"service", "worker"}
+#: of images that are not root without being told
+IMAGES_OWN_USER = {"elasticsearch": "1000", "prometheus": "nobody"}
 EMPTY = Export(Path("none"), "none", "", "", 64, "", ())
 
 
@@ -73,10 +75,29 @@ def test_every_container_is_held_small(name: str) -> None:
     assert not {"privileged", "network_mode", "pid", "cap_add"} & set(service)
     assert not any("docker.sock" in volume for volume in service.get("volumes", []))
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+    assert service["cap_drop"] == ["ALL"]
+    assert service.get("read_only", False) is (name != "elasticsearch")  # which writes a keystore beside its configuration
+    assert not re.match(r"(0|root)\b", service.get("user", IMAGES_OWN_USER.get(name, "root")))
     assert name == "worker" or "healthcheck" in service or (name == "service" and "HEALTHCHECK --" in stage("service"))
     if name in OURS:
-        assert (service["user"], service["read_only"], service["cap_drop"]) == ("1000:1000", True, ["ALL"])
+        assert service["user"] == "1000:1000"
         assert any(volume.endswith(":/data") for volume in service["volumes"])
+
+
+def test_vllm_can_write_where_it_must_and_nowhere_else() -> None:
+    """As vllm/vllm-openai v0.32.0 is made: user vllm (2000, group 0), home /home/vllm, which its group may write."""
+    service = SERVICES["vllm"]
+    assert service["image"] == "vllm/vllm-openai:v0.32.0"
+    assert service["user"] == "2000:0"
+    places = {volume.split(":")[1]: volume for volume in service["volumes"]}
+    assert {place for place, volume in places.items() if not volume.endswith(":ro")} == {"/home/vllm"}
+    environment = service["environment"]
+    assert environment["HOME"] == "/home/vllm"
+    assert environment["TORCHINDUCTOR_CACHE_DIR"].startswith("/home/vllm/")
+    ((place, _, options),) = (mount.partition(":") for mount in service["tmpfs"])
+    assert place == "/tmp"  # noqa: S108, in its container
+    assert "exec" in options.split(",")  # Docker's default is noexec
+    assert service["shm_size"]
 
 
 def test_what_is_named_is_declared() -> None:

@@ -163,6 +163,41 @@ def test_a_worker_taken_for_dead_leaves_the_job_to_the_other(settings: Settings,
     assert catalogue.documents.counts()["versions"] == 1  # the file under way, which the other will find unchanged
 
 
+@pytest.mark.parametrize("settings", ["SQLite", "PostgreSQL"], indirect=True)
+def test_a_worker_that_was_silent_for_too_long_stores_nothing_for_a_job_that_another_has(
+    settings: Settings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As a host that hung while the file was embedded, and goes on before its next sign of life."""
+    clock = [100.0]
+    monkeypatch.setattr("ingest.worker.monotonic", lambda: clock[0])
+    monkeypatch.setattr("ingest.worker.HEARTBEAT_SECONDS", 3600)
+    job_id = queue(settings, catalogue, FILES)
+
+    def hang() -> None:
+        clock[0] += 42.5
+        with monkeypatch.context() as patch:
+            patch.setattr("engines.catalogue.jobs.STALE_AFTER", timedelta(seconds=-1))
+            assert catalogue.jobs.claim("another") is not None
+
+    run(settings, monkeypatch, before=hang)
+    assert catalogue.documents.counts()["versions"] == 0
+    assert (catalogue.jobs.get(job_id).state, catalogue.jobs.get(job_id).files) == (JobState.RUNNING, ())
+    assert catalogue.jobs.heartbeat(job_id, "another")
+    assert caplog.text.count(f"job {job_id} was given to another worker: the sign of life came 12.5 s too late") == 1
+
+
+def test_a_sign_of_life_that_comes_too_late_is_told_and_the_job_goes_on_where_nobody_took_it(
+    settings: Settings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("ingest.worker.monotonic", lambda: clock[0])
+    monkeypatch.setattr("ingest.worker.HEARTBEAT_SECONDS", 3600)
+    job_id = queue(settings, catalogue, {"fees.md": FILES["fees.md"]})
+    run(settings, monkeypatch, before=lambda: clock.__setitem__(0, 140.0))
+    assert catalogue.jobs.get(job_id).state is JobState.DONE
+    assert caplog.text.count(f"job {job_id}: the sign of life came 10.0 s too late") == 1
+
+
 def test_a_file_is_taken_in_with_the_rights_of_its_uploader(settings: Settings, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     store = FileStore(settings.home / "files")
     loans = JobFile("loans.txt", store.put(FILES["loans.txt"]), {"groups": ["staff"], "document_id": "fees"})

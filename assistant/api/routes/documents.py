@@ -6,11 +6,16 @@ import json
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, File, Form, Query, Request, UploadFile
+from anyio import to_thread
+from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
+from starlette.responses import JSONResponse
 from starlette.status import HTTP_202_ACCEPTED
 
+from assistant.api.deadline import Deadline
+from assistant.api.idempotency import REPLAYED, key_of
 from assistant.api.security import Ingester, Reader
-from assistant.api.state import application
+from assistant.api.state import application, state
+from assistant.bootstrap import Application
 from assistant.wire import (
     DocumentOut,
     DocumentsOut,
@@ -23,7 +28,7 @@ from assistant.wire import (
     job_out,
     version_out,
 )
-from core.errors import BadInput, DocumentRefused, TooLarge
+from core.errors import BadInput, DocumentRefused, NotFound, TooLarge
 from core.metadata import parse_metadata
 from core.text.normalise import one_line
 from core.types import Principal
@@ -40,10 +45,13 @@ MAX_FILES = 50
 def upload(
     caller: Ingester,
     request: Request,
+    response: Response,
     file: Annotated[list[UploadFile], File(description="one or more files")],
     metadata: Annotated[str, Form(description="JSON: document_id, title, groups, language, product, data_level, valid_from, valid_until")] = "{}",
 ) -> JobAcceptedOut:
-    """Queue files for ingestion. Only what shows without reading them is refused at once; the rest is in the job."""
+    """Queue files for ingestion. Only what shows without reading them is refused at once; the rest is in the job. With an `Idempotency-Key` the same upload,
+    sent again, is the job that the first one made."""
+    key = key_of(request)
     settings = application(request).settings.ingest
     values = _object(metadata)
     if len(file) > MAX_FILES:
@@ -62,7 +70,12 @@ def upload(
             raise TooLarge(f"{name} has {part.size:,} bytes, more than the limit of {settings.max_file_mb} MiB", param="file")
     parts = application(request).parts
     files = [JobFile(_name(part), parts.files.put(part.file.read()), values) for part in file]
-    return JobAcceptedOut(job_id=parts.catalogue.jobs.create(caller.name, files, _readable(caller)))
+    if key is None:
+        return JobAcceptedOut(job_id=parts.catalogue.jobs.create(caller.name, files, _readable(caller)))
+    queued = parts.catalogue.jobs.create_once(key, caller.name, files, _readable(caller))
+    if queued.before:
+        response.headers.update(REPLAYED)
+    return JobAcceptedOut(job_id=queued.job_id)
 
 
 def _readable(caller: Principal) -> frozenset[str] | None:
@@ -122,7 +135,7 @@ def document_text(
     catalogue = application(request).parts.catalogue
     info = catalogue.documents.version(document_id, version, caller.readable)
     if info.state != "ready":
-        raise BadInput(f"document {document_id} version {version} was withdrawn", code="document_withdrawn")
+        raise NotFound(f"document {document_id} version {version} was withdrawn: its text is not shown any more", code="document_withdrawn")
     whole = catalogue.documents.text(document_id, version)
     last = len(whole) if end is None else min(end, len(whole))
     if start > last:
@@ -130,14 +143,21 @@ def document_text(
     return TextOut(document_id=document_id, version=version, start=start, end=last, length=len(whole), text=whole[start:last])
 
 
-@router.post("/documents/{document_id}/withdraw")
-def withdraw(document_id: str, caller: Ingester, request: Request) -> WithdrawnOut:
+@router.post("/documents/{document_id}/withdraw", response_model=WithdrawnOut)
+async def withdraw(document_id: str, caller: Ingester, deadline: Deadline, request: Request) -> Response:
     """Take a document out of every answer at once."""
-    found = application(request)
+
+    async def make() -> Response:
+        return await to_thread.run_sync(_withdraw, document_id, caller, application(request))
+
+    return await state(request).replies.once(request, caller, deadline, make, from_documents=False)
+
+
+def _withdraw(document_id: str, caller: Principal, found: Application) -> Response:
     count = found.parts.catalogue.documents.withdraw(document_id, readable=_readable(caller))
     audit = found.assistant.audit
     audit.audit.record(audit.new_id(), "document.withdrawn", caller.name, {"document_id": document_id, "versions": count})
-    return WithdrawnOut(document_id=document_id, versions_withdrawn=count)
+    return JSONResponse(WithdrawnOut(document_id=document_id, versions_withdrawn=count).model_dump(mode="json"))
 
 
 @router.get("/jobs")

@@ -30,9 +30,9 @@ import javax.net.ssl.SSLHandshakeException;
  * A service's address and the key for it. One for a whole application: it is safe for many threads and keeps its connections open.
  *
  * <p>A call takes at most its timeout, repeats and waits included; the service is told so (X-Deadline-Ms) and stops by then. A call is repeated where the
- * service says that it may be (429, 503, x-should-retry) after what it says (Retry-After), and after a lost connection where doing it twice does no harm:
- * an upload is not, once it may have arrived. A question has a key of its own (Idempotency-Key), the same in each repetition, so that a service which had it
- * already gives the answer that it made. Interrupting the calling thread ends the call and with it the service's work.
+ * service says that it may be (429, 503, x-should-retry) after what it says (Retry-After), and after a lost connection where doing it twice does no harm. A
+ * question or an upload has a key of its own (Idempotency-Key), the same in each repetition, so that a service which had it already gives the answer, or the
+ * job, that it made. Interrupting the calling thread ends the call and with it the service's work.
  */
 public final class Connection {
     private static final Duration FIRST_WAIT = Duration.ofMillis(500);
@@ -144,8 +144,9 @@ public final class Connection {
         return read(send(json(path, body, repeatable), info -> whole(), new Deadline(timeout)), type);
     }
 
-    <R> R post(String path, String contentType, BodyPublisher body, Class<R> type) {
-        return read(send(new Call("POST", path, contentType, body, false, null), info -> whole(), new Deadline(timeout)), type);
+    /** @param idempotencyKey names the call, so that doing it twice does no harm */
+    <R> R post(String path, String contentType, BodyPublisher body, Class<R> type, String idempotencyKey) {
+        return read(send(new Call("POST", path, contentType, body, true, idempotencyKey), info -> whole(), new Deadline(timeout)), type);
     }
 
     /** A stream of events; it is open when the service has begun. */

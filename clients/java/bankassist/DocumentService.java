@@ -42,10 +42,19 @@ public final class DocumentService {
     /**
      * Hand files over and return the id of the job that takes them in.
      *
-     * <p>Repeated only where the service did not take it. After {@link BankassistException.Unreachable#perhapsDone()} look at {@link #jobs()}; sending the
-     * same files once more does no harm, since content that is there already becomes no new version.
+     * <p>Repeated where no reply came, which makes no second job: see {@link #upload(String, Metadata, Upload...)}.
      */
     public String upload(Metadata metadata, Upload... files) {
+        return upload(UUID.randomUUID().toString(), metadata, files);
+    }
+
+    /**
+     * Hand files over under a key of the caller's own: the same files with the same key are one job, however often they are sent and whatever became of the
+     * replies. For a program that may have to begin again and keeps the key beside what it has to hand over.
+     *
+     * @param key 1 to 255 visible characters of ASCII; other files need another one, or the service refuses them ({@code idempotency_key_reused})
+     */
+    public String upload(String key, Metadata metadata, Upload... files) {
         String boundary = "bankassist-" + UUID.randomUUID();
         List<BodyPublisher> parts = new ArrayList<>();
         parts.add(text("--" + boundary + "\r\nContent-Disposition: form-data; name=\"metadata\"\r\n\r\n" + Json.write(Records.write(metadata)) + "\r\n"));
@@ -60,7 +69,7 @@ public final class DocumentService {
         parts.add(text("--" + boundary + "--\r\n"));
         BodyPublisher body = BodyPublishers.concat(parts.toArray(BodyPublisher[]::new));
         try {
-            return connection.post("/v1/documents", "multipart/form-data; boundary=" + boundary, body, Accepted.class).jobId();
+            return connection.post("/v1/documents", "multipart/form-data; boundary=" + boundary, body, Accepted.class, key).jobId();
         } catch (BankassistException.Unreachable lost) {
             throw lost.perhapsDone() ? why(lost) : lost;
         }

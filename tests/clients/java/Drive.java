@@ -132,9 +132,10 @@ public final class Drive {
             case "adapters":
                 return adapters.adapters();
             case "upload":
-                return documents.upload(
-                        Metadata.forGroups("public").withDocument(id, (String) call.get("title")),
-                        DocumentService.Upload.of((String) call.get("name"), text.getBytes(StandardCharsets.UTF_8)));
+                Metadata named = Metadata.forGroups("public").withDocument(id, (String) call.get("title"));
+                DocumentService.Upload content = DocumentService.Upload.of((String) call.get("name"), text.getBytes(StandardCharsets.UTF_8));
+                String once = (String) call.get("once");
+                return once == null ? documents.upload(named, content) : documents.upload(once, named, content);
             case "upload file":
                 Metadata known = Metadata.forGroups("public").withValidity(LocalDate.parse((String) call.get("from")), null);
                 try {

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from core.errors import NotFound
+from core.errors import Conflict, NotFound
 from core.types import FileResult, FileState, JobState
 from engines.catalogue import Catalogue
 from engines.catalogue.jobs import ClaimedJob, JobFile
@@ -63,6 +63,17 @@ def test_the_oldest_job_is_claimed_first_and_each_by_one_worker(catalogue: Catal
     with ThreadPoolExecutor(10) as pool:
         claimed = [job.id for job in pool.map(lambda number: catalogue.jobs.claim(f"worker {number}"), range(10)) if job]
     assert sorted(claimed) == sorted(ids[1:])
+
+
+def test_uploads_with_one_key_that_come_at_once_are_one_job(catalogue: Catalogue) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        queued = list(pool.map(lambda _: catalogue.jobs.create_once("one", "staff (1)", [A, B]), range(8)))
+    assert (len({one.job_id for one in queued}), [one.before for one in queued].count(False)) == (1, 1)
+    assert [job.id for job in catalogue.jobs.recent()] == [queued[0].job_id]
+    with pytest.raises(Conflict, match="came with another upload before") as refused:
+        catalogue.jobs.create_once("one", "staff (1)", [A])
+    assert refused.value.code == "idempotency_key_reused"
+    assert not catalogue.jobs.create_once("one", "other (2)", [A]).before
 
 
 def test_a_silent_workers_job_is_given_to_another_that_goes_on_behind_the_last_file(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,19 @@ def test_a_node_that_answers_nothing_is_given_up_at_the_deadline_and_then_left_a
     catalogue: Catalogue, settings: Elasticsearch, elasticsearch_node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(catalogue, "a", "fee", (1, 0))
+    warm = ElasticsearchIndex.open(
+        settings.model_copy(update={"search_seconds": 60}), catalogue, EMBEDDER, 2
+    )  # a new node takes seconds for its first searches
+    search(warm, (1, 0), "fee")
+    warm.close()
     hasty = settings.model_copy(update={"search_seconds": 0.5, "breaker_failures": 2, "breaker_seconds": 0.01})
-    alone = ElasticsearchIndex.open(hasty.model_copy(update={"breaker_seconds": 3600}), catalogue, EMBEDDER, 2)
+    alone = opened(hasty.model_copy(update={"breaker_seconds": 3600}), catalogue)
     both = FallbackIndex(lambda: ElasticsearchIndex.open(hasty, catalogue, EMBEDDER, 2), LocalIndex(catalogue, tmp_path / "index", EMBEDDER, 2))
-    assert (search(both, (1, 0), "fee").fallback, both.trouble) == (False, "")
+    with monkeypatch.context() as patch:
+        patch.setattr("engines.fallback_index._OPEN_AGAIN_SECONDS", 0)
+        while search(both, (1, 0), "fee").fallback:  # half a second may be too little now, too, where the machine is busy
+            both.refresh()
+    assert both.trouble == ""
     elasticsearch_node.freeze()
     try:
         for _ in range(2):
@@ -59,6 +68,14 @@ def test_a_node_that_answers_nothing_is_given_up_at_the_deadline_and_then_left_a
         assert (len(search(index, (1, 0), "fee").word), index.trouble) == (2, "")
         index.close()
     alone.close()
+
+
+def opened(settings: Elasticsearch, catalogue: Catalogue) -> ElasticsearchIndex:
+    """An index, as soon as the node keeps the time limit of the settings."""
+    for _ in range(100):
+        with suppress(IndexUnavailable):
+            return ElasticsearchIndex.open(settings, catalogue, EMBEDDER, 2)
+    return ElasticsearchIndex.open(settings, catalogue, EMBEDDER, 2)
 
 
 def test_a_node_killed_in_the_middle_of_a_load_loses_nothing_that_it_acknowledged_and_nothing_is_there_twice(
@@ -97,10 +114,12 @@ def test_a_node_killed_in_the_middle_of_a_load_loses_nothing_that_it_acknowledge
 
 @pytest.fixture
 def three(tmp_path: Path, java_classes: Path) -> Iterator[list[Node]]:
-    """Nodes of one cluster."""
+    """Nodes of one cluster. None is given up because it is slow: a node that hangs does so unnoticed, and a busy machine loses none."""
     nodes = [new_node(tmp_path / name, name) for name in ("n1", "n2", "n3")]
+    patient = (option for check in ("follower_check", "leader_check") for option in ("-E", f"cluster.fault_detection.{check}.timeout=10m"))
+    options = ("--heap", "256m", "--cache", str(java_classes), *patient)
     for node in nodes:
-        node.options = ("--heap", "256m", "--cache", str(java_classes))
+        node.options = options
     with ExitStack() as stack:
         nodes[0].start()
         stack.callback(nodes[0].kill)
@@ -112,7 +131,7 @@ def three(tmp_path: Path, java_classes: Path) -> Iterator[list[Node]]:
 
 
 def test_three_nodes_lose_any_one_and_neither_searches_nor_writes_fail(three: list[Node], catalogue: Catalogue) -> None:
-    settings = cluster_settings(three[0].url, replicas=1, hosts=tuple(node.url for node in three), search_seconds=10)
+    settings = cluster_settings(three[0].url, replicas=1, hosts=tuple(node.url for node in three), search_seconds=40)
     index = ElasticsearchIndex.open(settings, catalogue, EMBEDDER, 2)
     one_hangs(three, catalogue, settings)
     written, searched, failures = 0, 0, []
@@ -171,12 +190,14 @@ def test_three_nodes_lose_any_one_and_neither_searches_nor_writes_fail(three: li
 
 def one_hangs(nodes: list[Node], catalogue: Catalogue, settings: Elasticsearch) -> None:
     """A node with a copy of the index takes requests and answers none, and the others have not noticed yet."""
-    index = ElasticsearchIndex.open(settings.model_copy(update={"search_seconds": 6, "follow_seconds": 1, "write_seconds": 60}), catalogue, EMBEDDER, 2)
+    index = ElasticsearchIndex.open(settings.model_copy(update={"search_seconds": 12, "follow_seconds": 1, "write_seconds": 120}), catalogue, EMBEDDER, 2)
     put(catalogue, "before", "fee before", (1, 0))
     index.snapshot()
     wait_for(nodes[0], "green")
     holders = {shard["node"] for shard in httpx.get(f"{nodes[0].url}/_cat/shards/{settings.prefix}-*?format=json", timeout=30).json()}
     hung = next(node for node in nodes if node.name in holders)
+    for node in nodes:  # the first search of a node takes seconds on a busy machine, of which the ones below have three for each node
+        httpx.get(f"{node.url}/{settings.prefix}-*/_search?q=tokens:fee&preference=_local", timeout=60).raise_for_status()
     hung.freeze()
     try:
         for words in (["fee"], ["fee", "card"], ["fee", "rate"]):  # which copy is asked depends on the words
