@@ -38,6 +38,8 @@ class Asks(StrEnum):
 
 #: a longer question, with more interrogatives in it, is no question; a text of nothing else shall not keep the check busy
 _LENGTH, _MOST = 2000, 16
+#: characters before a number that may make it a bound, and those on either side of a Chinese interrogative that say of which kind its figure is
+_BEFORE, _CLAUSE = 40, 200
 _PREPOSITION = r"(?:up to|from|to|until|by|above|below|over|under|after|before|within|for|at|on|in|of|with|since|beyond)"
 _COMPARATIVE = r"(?:more expensive|less expensive|cheaper|dearer|costlier|pricier|higher|lower|larger|smaller|longer|shorter|older|younger|faster|slower|better|more|less|fewer)"
 
@@ -128,7 +130,7 @@ _DIFFERENCE = re.compile(
     rf"\bhow (?:much|many)\s(?:\w+\s)?(?:a\s\w+\s)?{_COMPARATIVE}\b[^?]{{0,120}}\b(?:than|compared)\b|\bby how (?:much|many)\b[^?]{{0,80}}\b{_COMPARATIVE}\b"
     r"|\bhow (?:much|many)\b[^?]{0,80}\b(?:cheaper|dearer|costlier|pricier|more expensive|less expensive)\b[^?]{0,120}\bthan\b|\bhow (?:much|many)\s(?:[\w-]+\s){0,4}do I save\b"
     r"|\b(?:difference|gap)\b[^?]{0,20}\bbetween\b|\bdifference in (?:fees?|prices?|costs?|rates?|interest)\b|\bhow far apart\b|\bprice gap\b"
-    r"|比[^，。？?]{1,24}?(?:贵|便宜|高|低|多|少|长|短|大|小|省)(?:出|了|收)?(?:多少|几)|(?<!最)(?:贵|便宜|高|低|省)(?:出|了)多少(?:钱|元)?(?=[^，。？?]{0,3}$|[，。？?])"
+    r"|(?<![占同环])比(?![例率较重值])[^，。？?]{1,24}?(?<![最至])(?:贵|便宜|高|低|多|少|长|短|大|小|省)(?:出|了|收)?(?:多少|几)|(?<!最)(?:贵|便宜|高|低|省)(?:出|了)多少(?:钱|元)?(?=[^，。？?]{0,3}$|[，。？?])"
     r"|相差(?:多少|几)|差(?:了)?(?:多少|几)|差[额价距](?:是|有|为)?多少|(?:能|可以?)?省(?:下|了)?多少",
     re.IGNORECASE,
 )
@@ -233,7 +235,7 @@ def _counts(question: str) -> Iterator[Decimal]:
     for one in quantities(question):
         if not isinstance(one.value, Decimal) or not _countable(one) or not 2 <= one.value <= 999 or one.value % 1:
             continue
-        if _BOUND_BEFORE.search(question[: one.start]):
+        if _BOUND_BEFORE.search(question, max(0, one.start - _BEFORE), one.start):
             continue
         if one.unit == TIMES:
             if not _TIMES_BEFORE_LIMIT.match(question, one.end):
@@ -277,11 +279,12 @@ def _two_in_chinese(question: str) -> bool:
         pieces = _HAN_CLAUSE.split(between)
         if len(pieces) == 1 and not re.search("[和与、而跟]", between):
             continue
-        mine, theirs = question[: one.end() + 2], question[other.start() - len(pieces[-1]) :]
-        both_time = all(Kind.PERIOD in _allowed(clause) and Kind.AMOUNT not in _allowed(clause) for clause in (mine, theirs))
+        before = other.start() - len(pieces[-1])
+        mine, theirs = _allowed(question[max(0, one.start() - _CLAUSE) : one.end() + 2]), _allowed(question[before : other.end() + _CLAUSE])
+        both_time = all(Kind.PERIOD in kinds and Kind.AMOUNT not in kinds for kinds in (mine, theirs))
         if bool(_HAN_WHEN.match(one[0])) != bool(_HAN_WHEN.match(other[0])) and not any(_HAN_PERIOD.match(question, found.start()) for found in (one, other)):
             return True
-        if re.search("[又而另]", pieces[-1]) or (_names_something(pieces[-1]) and not both_time) or _differ(mine, theirs):
+        if re.search("[又而另]", pieces[-1]) or (_names_something(pieces[-1]) and not both_time) or not mine & theirs:
             return True
     return False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from core.errors import BadInput
 from eval.report.blocks import Form, Value
+from eval.report.gate import checks
 from eval.run.folder import open_run
 from eval.run.record import ARMS, Record
 from eval.scoring.score import Score
@@ -97,10 +98,13 @@ def read(path: Path, baseline: Path | None = None) -> Material:
     """A run that was scored, and the run that it is compared with.
 
     Raises:
-        BadInput: a folder is no run, or it was not scored; or the two are of different suites.
+        BadInput: a folder is no run, or it was not scored; its gate was run by another version; or the two are of different suites.
     """
+    return replace(_read(path, _read(baseline) if baseline else None), gate=read_gate(path / GATE))
+
+
+def _read(path: Path, older: Material | None = None) -> Material:
     run = open_run(path)
-    older = read(baseline) if baseline else None
     suite = run.document.suite
     if older is not None and older.document["suite"]["digest"] != suite.digest:
         before = older.document["suite"]
@@ -109,17 +113,31 @@ def read(path: Path, baseline: Path | None = None) -> Material:
             f"({suite.digest[:12]}); only runs of the same items can be compared",
             param="--baseline",
         )
-    gate = path / GATE
     return Material(
         run.document.model_dump(mode="json"),
         {item.id: item for item in run.items},
         run.records,
         tuple(read_scores(path / SCORES)),
         read_summary(path / SUMMARY),
-        json.loads(gate.read_text("utf8")) if gate.exists() else None,
-        run.suite.manifest.corpus.sample_bank,
-        older,
+        sample_bank=run.suite.manifest.corpus.sample_bank,
+        baseline=older,
     )
+
+
+def read_gate(path: Path) -> Mapping[str, Any] | None:
+    """A `gate.json`; None where no gate was run.
+
+    Raises:
+        BadInput: it is of another shape.
+    """
+    if not path.exists():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf8"))
+        checks(found)
+    except (ValueError, KeyError, TypeError):
+        raise BadInput(f"{path} is no gate of this version; `bankassist eval gate` writes it anew", param="RUN") from None
+    return found
 
 
 def read_summary(path: Path) -> Summary:

@@ -47,6 +47,7 @@ def effective_counts(part: Clusters, squares: Numbers) -> Numbers:
         correlation = np.nan_to_num(_correlation(part, squares), nan=0.0, posinf=0.0, neginf=0.0)
         correlation = np.clip(np.where(rare, np.maximum(correlation, _LEAST), correlation), 0.0, 1.0)
         found = count / (1 + (size - 1) * correlation) * (Z / t.ppf(_UPPER, np.maximum(number - 1, 1.0))) ** 2
+    found = np.where(count == number, count, found)  # each in a cluster of its own: nothing was estimated between them
     return np.where(number >= 2, found, np.nan)
 
 

@@ -80,7 +80,7 @@ def means(values: Numbers, groups: Sequence[str], share: Flags, bounded: Flags) 
     bootstrap: Method = "bootstrap" if alone else "cluster-bootstrap"
     methods: list[Method] = ["none"] * len(mean)
     for column in np.flatnonzero(by_wilson):
-        methods[column] = "wilson" if alone else "cluster-wilson"
+        methods[column] = "wilson" if alone or counts[column] == part.filled[column] else "cluster-wilson"
     for column in drawn:
         methods[column] = bootstrap
     return Means(mean, Bounds(low, high), methods)

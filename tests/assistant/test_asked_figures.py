@@ -207,6 +207,11 @@ What is the fee of 3 accounts or more?
 最多可以办几张附属卡？
 一年年费多少？
 利率比去年高吗？
+二套房首付比例至少多少？
+首付比例最低多少？
+质押比率最高几成？
+占比最多多少？
+百分比最高多少？
 你们几点开门？
 无论存多少，利率都一样吗？
 员工房贷利率优惠多少？
@@ -259,5 +264,17 @@ def test_an_amount_that_is_no_bound(question: str, amount: str | None) -> None:
 
 
 def test_a_long_text_of_the_same_words_is_soon_read() -> None:
-    for piece in ("what is the fee and ", "how much more ", "three cards ", "多少和", "年费和", "which is ", "plus the ", "SGD 5 fee "):
+    for piece in (
+        "what is the fee and ",
+        "how much more ",
+        "three cards ",
+        "多少和",
+        "年费和",
+        "which is ",
+        "plus the ",
+        "SGD 5 fee ",
+        "fee 2 the ",
+        "多久能。",
+        "几，国",
+    ):
         asks(piece * 500)

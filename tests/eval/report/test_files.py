@@ -63,6 +63,17 @@ def test_a_run_that_was_not_scored_says_what_to_do(made_run: Path, tmp_path: Pat
     assert not (tmp_path / "run" / "report.md").exists()
 
 
+def test_a_gate_of_an_older_version_is_to_be_run_again(made_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(made_run, tmp_path / "run")
+    older = {name: value for name, value in check(name="a").items() if name != "kind"}
+    (tmp_path / "run" / "gate.json").write_text(json.dumps({"checks": [older], "thresholds_set_before_run": True}), "utf8")
+    with pytest.raises(BadInput, match=r"gate.json is no gate of this version; `bankassist eval gate` writes it anew"):
+        read(tmp_path / "run")
+    baseline = read(made_run, tmp_path / "run").baseline  # whose gate nobody asks for
+    assert baseline is not None
+    assert baseline.gate is None
+
+
 def test_a_baseline_of_another_suite_is_refused(made_run: Path, tmp_path: Path) -> None:
     other = write_run(tmp_path, 12, arms=("base", "rag"))
     with pytest.raises(BadInput, match=r"the baseline is of the suite bank 1 .* only runs of the same items can be compared"):

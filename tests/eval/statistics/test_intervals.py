@@ -105,6 +105,13 @@ def _wilson(hits: float, count: float) -> tuple[float, float]:
     return low, high
 
 
+def test_where_one_item_of_each_cluster_has_a_value_they_are_independent() -> None:
+    values = column(*[1, np.nan] * 73)
+    found = means(values, [str(place // 2) for place in range(146)], np.array([True]), np.array([True]))
+    assert found.method == ["wilson"]
+    assert (found.bounds.low[0], found.bounds.high[0]) == pytest.approx(_wilson(73, 73))  # from 0.95 on, as a gate counts items
+
+
 def test_how_many_items_clustered_ones_are_worth_by_hand() -> None:
     # clusters 1 1 1, 0 1, 0 0 0 (mean 1/2): between (2.5 + 0.5 - 0)/... by hand below; 8 items, 3 clusters
     values, groups = column(1, 1, 1, 0, 1, 0, 0, 0), [*"aaabbccc"]
