@@ -115,8 +115,8 @@ class Resources(_Part):
 class RunDocument(_Part):
     """``items`` are the ids in the suite's order, ``left_out`` counts items of which an arm says nothing. ``head`` is the digest of the last record once
     the run is complete. ``refused_connections`` are places that something wanted to reach while it was offline. ``readers`` are the groups that may read
-    what was retrieved and cited, by ``ID@VERSION``, as the catalogue has them when the run completes; None where it cannot be asked. ``resources`` are of all its stretches, from where it was first stopped
-    or complete."""
+    what was retrieved and cited, by ``ID@VERSION``, as the catalogue has them when the run completes; None where it cannot be asked. ``resources`` are of
+    all its stretches but those that were killed, from where it was first stopped or complete."""
 
     schema_version: Literal["bankeval-run/1"] = "bankeval-run/1"
     id: str
