@@ -67,7 +67,8 @@ class Replies:
         """The response that the key was answered with, else a new one; without a key always a new one.
 
         Args:
-            from_documents: it says what documents say, so that it is made anew once any of them changed.
+            from_documents: it says what documents say, so that it is made anew once any of them changed. What does not is made also while the index, which is
+                asked for that, does not answer.
 
         Raises:
             BadInput: the key is empty or too long.
@@ -95,7 +96,7 @@ class Replies:
                 del self._kept[name]
         mine = self._kept[name] = _Kept(digest, time.monotonic())
         try:
-            sequence = await to_thread.run_sync(self._sequence)
+            sequence = await to_thread.run_sync(self._sequence) if from_documents else 0
             return _Recorded(await make(), lambda media_type, body: self._end(name, mine, (media_type, body, sequence) if media_type else None))
         except BaseException:
             self._end(name, mine, None)

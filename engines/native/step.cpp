@@ -118,6 +118,7 @@ struct Buffers {
     int64_t qkv_row;
     bf16 *normed, *queries, *attended, *inner, *last;
     bf16* inside[kMostAdapters];
+    int64_t ranks[kMostAdapters];  // each adapter's highest
     bf16** values;  // per span, transposed: [kv head][head][tokens]
     uint8_t* acts;  // [block of 32 rows][adapter]
     Own own[kMostThreads];
@@ -139,9 +140,9 @@ int64_t arrange(const Model& model, const Step& step, char* base, Buffers& to) {
     to.inner = room.take<bf16>(rows * model.inner);
     to.last = room.take<bf16>(rounded(step.wanted_count) * model.hidden);
     for (int64_t i = 0; i < step.adapter_count; i++) {
-        int64_t rank = 0;
-        for (int64_t j = 0; j < model.layer_count * 4; j++) rank = std::max(rank, step.adapters[i][j].rank);
-        to.inside[i] = room.take<bf16>(rows * rank);
+        to.ranks[i] = 0;
+        for (int64_t j = 0; j < model.layer_count * 4; j++) to.ranks[i] = std::max(to.ranks[i], step.adapters[i][j].rank);
+        to.inside[i] = room.take<bf16>(rows * to.ranks[i]);
     }
     to.acts = room.take<uint8_t>(rows / kRows * std::max<int64_t>(step.adapter_count, 1));
     to.values = room.take<bf16*>(step.span_count);
@@ -188,6 +189,10 @@ struct Waiting {
     }
 };
 
+// The insides of adapter `i` as rows of `rank`. A thread's own rows have their place whatever the rank: where rows are shared out, the other threads may be
+// at a matrix of another rank.
+inline bf16* inside(const Buffers& with, const Part& part, int64_t i, int64_t rank) { return with.inside[i] + part.first * (with.ranks[i] - rank); }
+
 // The rows of `a` times a matrix, and the insides of the adapters that change it. `store(row, column, sums)` gets 32 columns of a row; it runs while the
 // next 32 rows are multiplied.
 template <class Kernel, class Store>
@@ -212,7 +217,7 @@ void product(const Matrix& matrix, const bf16* a, const Part& part, const Step& 
                     const Pair& lora = step.adapters[i][pairs_of];
                     if (!lora.rank || !with.acts[row / kRows * step.adapter_count + i]) continue;
                     const bf16* b = lora.b + 2 * pair * (lora.rank / 32) * kTile;
-                    operands[count++] = Operand::of_tiles(with.inside[i], row, b, b + lora.rank / 32 * kTile, lora.rank / 32);
+                    operands[count++] = Operand::of_tiles(inside(with, part, i, lora.rank), row, b, b + lora.rank / 32 * kTile, lora.rank / 32);
                 }
             const int here = static_cast<int>(std::min(kRows, part.last - row));
             multiply<Kernel, 2>(operands, count, here, sums, [&] { waiting.some(pace, store); });
@@ -241,7 +246,7 @@ void insides(const bf16* a, int64_t width, const Part& part, const Step& step, c
                 const int here = static_cast<int>(std::min(kRows, part.last - row));
                 multiply<Kernel, 2>(&operand, 1, here, own.sums);
                 for (int r = 0; r < here; r++) {
-                    bf16* to = with.inside[i] + tiled(row + r, pair * 32, lora.rank);
+                    bf16* to = inside(with, part, i, lora.rank) + tiled(row + r, pair * 32, lora.rank);
                     if (step.owners[row + r] == i) {
                         narrow(to, _mm512_loadu_ps(own.sums + r * 32));
                         narrow(to + 16, _mm512_loadu_ps(own.sums + r * 32 + 16));

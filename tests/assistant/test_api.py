@@ -17,11 +17,12 @@ from prometheus_client import generate_latest
 from starlette.testclient import TestClient
 
 from assistant.api.app import create_app
+from assistant.api.idempotency import Replies
 from assistant.api.metrics import Metrics
 from assistant.api.routes.documents import SUPPORTED
 from assistant.bootstrap import Application
 from assistant.retrieve import Retriever
-from core.errors import Unavailable
+from core.errors import IndexUnavailable, Unavailable
 from core.place import Place
 from core.ports import AdapterWaits, GenerationOptions, GeneratorLoad
 from core.prompts import Prompt
@@ -514,6 +515,17 @@ def test_a_withdrawal_that_is_sent_again_with_its_key_is_done_once(service: Serv
     assert (first.status_code, second.json(), second.headers["idempotent-replayed"]) == (200, first.json(), "true")
     assert kinds(service.application).count("document.withdrawn") == 1
     problem(service.http.post("/v1/documents/zh-fees/withdraw", headers=headers), 409, "idempotency_key_reused")
+
+
+def test_a_withdrawal_with_a_key_is_done_while_the_index_does_not_answer(service: Service) -> None:
+    def down() -> int:
+        raise IndexUnavailable("Elasticsearch did not answer within 3 s")
+
+    service.app.state.service.replies = Replies(down)
+    headers = {**service.staff.headers, "Idempotency-Key": "one"}
+    first, second = (service.http.post("/v1/documents/card-fees/withdraw", headers=headers) for _ in range(2))
+    assert (first.json(), second.json()) == ({"document_id": "card-fees", "versions_withdrawn": 2},) * 2
+    assert service.customer.get("/v1/documents/card-fees").json()["versions"][0]["state"] == "withdrawn"
 
 
 def upload(service: Service, client: Client, files: list[tuple[str, bytes]], metadata: Any, key: str | None = None) -> Any:
