@@ -50,6 +50,8 @@ struct Amx {
     // `between` is called after every step to give those something to do.
     template <int R, int C, class Between>
     static void multiply(const Operand* operands, int count, int, float* c, const Between& between) {
+        // gcc's loads of tiles do not say that they read memory: what they are to read must be there
+        __asm__ volatile("" : : : "memory");
         _tile_zero(0);
         if constexpr (C == 2) _tile_zero(1);
         if constexpr (R == 2) _tile_zero(2);
