@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -71,7 +72,7 @@ class Jobs:
         Raises:
             Conflict: the key came with other files before.
         """
-        job_id = f"job-{hashlib.sha256(f'{principal} {key}'.encode()).hexdigest()[:32]}"
+        job_id = f"job-{hashlib.sha256(json.dumps([principal, key]).encode()).hexdigest()[:32]}"  # as JSON: no caller's name ends in another one's key
         with self._database.write() as connection:
             take_lock(connection, job_id)
             before = connection.execute(select(jobs.c.request).where(jobs.c.id == job_id)).first()
