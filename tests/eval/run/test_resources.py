@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 import sys
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from core.ports import AdapterWaits, GeneratorLoad, ServerLoad
@@ -17,15 +17,18 @@ NOTHING = GeneratorLoad(0, 0, 0, 0, 0, 0, 0)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell")
 def test_the_peak_is_that_of_the_run_and_of_real_pages() -> None:
-    np.ones(96 * 2**17)  # 96 MiB, and gone
+    # from the system itself: what malloc gave back once it may give again, and then nothing is added
+    with mmap.mmap(-1, 96 * 2**20) as gone:
+        gone.write(bytes(96 * 2**20))
     forget_peak()
     before = peak_mib()
     assert before is not None
-    there = np.ones(64 * 2**17)
-    after = peak_mib()
+    with mmap.mmap(-1, 64 * 2**20) as there:
+        for at in range(0, len(there), mmap.PAGESIZE):
+            there[at] = 1
+        after = peak_mib()
     assert after is not None
-    assert there.nbytes == 64 * 2**20
-    assert 60 <= after - before <= 80
+    assert 40 <= after - before <= 80  # other threads of these tests come and go
 
 
 def test_waits_are_those_since_the_run_began() -> None:
