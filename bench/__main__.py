@@ -10,6 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+import engines.compute
+
 NAMES = ("start", "answers", "engine", "prefixes", "mixed", "search", "memory", "ingest", "scoring", "evaluation", "overload", "overhead", "cluster", "outside")
 
 
@@ -26,6 +28,7 @@ def main() -> None:
     if unknown := sorted(set(names) - set(NAMES)):
         parser.error(f"no benchmark {unknown[0]!r}; there are {', '.join(NAMES)}")
     console = Console()
+    engines.compute.prepare(0)  # before torch is imported, as the service does: large pages, threads that do not spin; for both sides
     from bench import cluster, frame, limits, outside, page
     from bench.service import prepare
 
